@@ -1,0 +1,354 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// Backend is what the daemon does. Its methods are called at the same time
+// from many goroutines. Errors that should keep their reason are *[Error].
+type Backend interface {
+	Sessions(ctx context.Context) ([]Status, error)
+	// Session returns the status of an installed profile's session, with
+	// StateDown where there is none; a [ReasonUsage] error for an unknown one.
+	Session(ctx context.Context, profile string) (Status, error)
+	// Up connects and returns once the tunnel carries traffic and the routes
+	// are in. What happens meanwhile goes to Events. When ctx ends before,
+	// the caller has gone away, and the attempt is given up.
+	Up(ctx context.Context, req UpRequest) (Status, error)
+	// Down disconnects and returns when everything is taken back.
+	Down(ctx context.Context, profile string) (Status, error)
+	AddRoute(ctx context.Context, profile string, r Route) error
+	DelRoute(ctx context.Context, profile string, r Route) error
+	Profiles(ctx context.Context) ([]ProfileInfo, error)
+	// Events returns what happens from now on, until ctx ends; then the
+	// channel is closed. A [Hub] is one.
+	Events(ctx context.Context) <-chan Event
+}
+
+// ServerBackend is what a goppptp server answers.
+type ServerBackend interface {
+	ServerSessions(ctx context.Context) ([]ServerSession, error)
+	Kick(ctx context.Context, id string) error
+}
+
+// Options are what a [Server] speaks for. One of the two backends may be nil.
+type Options struct {
+	Backend   Backend
+	Server    ServerBackend
+	Log       *slog.Logger                 // nil: none
+	MayChange func(Peer) bool              // nil: the function MayChange
+	PeerOf    func(net.Conn) (Peer, error) // nil: SO_PEERCRED
+}
+
+// Limits on one request.
+const (
+	maxBody       = 64 << 10
+	maxHeader     = 16 << 10
+	headerTimeout = 5 * time.Second
+	bodyTimeout   = 5 * time.Second
+	idleTimeout   = 2 * time.Minute
+	writeTimeout  = 15 * time.Second // for one answer, or one line of a stream
+	downTimeout   = time.Minute
+	drainTimeout  = 5 * time.Second
+)
+
+// Server is the daemon's half of the conversation.
+type Server struct {
+	opts     Options
+	mux      *http.ServeMux
+	inFlight atomic.Int64
+}
+
+// NewServer returns a server for the backends of opts.
+func NewServer(opts Options) *Server {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.MayChange == nil {
+		opts.MayChange = MayChange
+	}
+	if opts.PeerOf == nil {
+		opts.PeerOf = func(c net.Conn) (Peer, error) {
+			u, ok := c.(*net.UnixConn)
+			if !ok {
+				return Peer{}, errors.New("control: not a unix socket")
+			}
+			return PeerOf(u)
+		}
+	}
+	s := &Server{opts: opts, mux: http.NewServeMux()}
+	if opts.Backend != nil {
+		s.handle("GET /v1/sessions", s.sessions)
+		s.handle("GET /v1/sessions/{profile}", s.session)
+		s.handle("POST /v1/sessions/{profile}/up", s.up)
+		s.handle("POST /v1/sessions/{profile}/down", s.down)
+		s.handle("POST /v1/sessions/{profile}/routes", s.addRoute)
+		s.handle("DELETE /v1/sessions/{profile}/routes", s.delRoute)
+		s.handle("GET /v1/profiles", s.profiles)
+		s.handle("GET /v1/events", s.events)
+	}
+	if opts.Server != nil {
+		s.handle("GET /v1/server/sessions", s.serverSessions)
+		s.handle("POST /v1/server/sessions/{id}/kick", s.kick)
+	}
+	s.handle("GET /metrics", s.metrics)
+	s.handle("/", func(w http.ResponseWriter, r *http.Request) error {
+		writeError(w, http.StatusNotFound, &Error{Reason: ReasonUsage, Text: "no such request: " + r.Method + " " + r.URL.Path})
+		return nil
+	})
+	return s
+}
+
+// InFlight returns how many requests are being answered, streams included.
+func (s *Server) InFlight() int { return int(s.inFlight.Load()) }
+
+// peerKey is the key of the caller in a request's context.
+type peerKey struct{}
+
+// Serve answers on l until ctx ends; then it ends the streams, lets the other
+// requests finish for a short time, and closes l. It returns nil then.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	streams, stopStreams := context.WithCancel(ctx)
+	defer stopStreams()
+	h := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.opts.Log.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return streams },
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			if pc, ok := c.(*peerConn); ok {
+				return context.WithValue(ctx, peerKey{}, pc.peer)
+			}
+			return ctx
+		},
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- h.Serve(&peerListener{Listener: l, peerOf: s.opts.PeerOf, byUID: map[uint32]int{}})
+	}()
+	select {
+	case err := <-done:
+		return fmt.Errorf("control: %w", err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	if h.Shutdown(drain) != nil {
+		h.Close()
+	}
+	<-done
+	return nil
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.inFlight.Add(1)
+	defer s.inFlight.Add(-1)
+	peer, known := r.Context().Value(peerKey{}).(Peer)
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		if !known || !s.opts.MayChange(peer) {
+			writeError(w, http.StatusForbidden, &Error{
+				Reason: ReasonPermission,
+				Text:   "changing sessions needs root or membership of the group " + Group,
+				Hint:   "sudo usermod -aG " + Group + " $USER, then log in again",
+			})
+			return
+		}
+		s.opts.Log.Info("control request", "method", r.Method, "path", r.URL.Path, "uid", peer.UID, "pid", peer.PID)
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+// handle registers fn for pattern; the error fn returns becomes the answer.
+func (s *Server) handle(pattern string, fn func(http.ResponseWriter, *http.Request) error) {
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		if err := fn(w, r); err != nil {
+			e := asError(err)
+			writeError(w, e.Reason.httpStatus(), e)
+		}
+	})
+}
+
+// The envelopes of lists and errors: objects, so that they can grow.
+type (
+	sessionList struct {
+		Sessions []Status `json:"sessions"`
+	}
+	profileList struct {
+		Profiles []ProfileInfo `json:"profiles"`
+	}
+	serverSessionList struct {
+		Sessions []ServerSession `json:"sessions"`
+	}
+	failure struct {
+		Error *Error `json:"error"`
+	}
+	routeRequest struct {
+		To     netip.Prefix `json:"to"`
+		Metric int          `json:"metric"`
+	}
+)
+
+func (s *Server) sessions(w http.ResponseWriter, r *http.Request) error {
+	list, err := s.opts.Backend.Sessions(r.Context())
+	if err != nil {
+		return err
+	}
+	if list == nil {
+		list = []Status{}
+	}
+	return writeJSON(w, sessionList{list})
+}
+
+func (s *Server) session(w http.ResponseWriter, r *http.Request) error {
+	name, err := profileName(r)
+	if err != nil {
+		return err
+	}
+	st, err := s.opts.Backend.Session(r.Context(), name)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, st)
+}
+
+func (s *Server) down(w http.ResponseWriter, r *http.Request) error {
+	name, err := profileName(r)
+	if err != nil {
+		return err
+	}
+	// What was begun is finished, although the caller may not wait for it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), downTimeout)
+	defer cancel()
+	st, err := s.opts.Backend.Down(ctx, name)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, st)
+}
+
+func (s *Server) addRoute(w http.ResponseWriter, r *http.Request) error {
+	return s.changeRoute(w, r, s.opts.Backend.AddRoute)
+}
+
+func (s *Server) delRoute(w http.ResponseWriter, r *http.Request) error {
+	return s.changeRoute(w, r, s.opts.Backend.DelRoute)
+}
+
+func (s *Server) changeRoute(w http.ResponseWriter, r *http.Request, change func(context.Context, string, Route) error) error {
+	name, err := profileName(r)
+	if err != nil {
+		return err
+	}
+	var req routeRequest
+	if to := r.URL.Query().Get("to"); to != "" {
+		if req.To, err = netip.ParsePrefix(to); err != nil {
+			return &Error{Reason: ReasonUsage, Text: fmt.Sprintf("%q is not a subnet", to), Hint: "write it as 192.168.14.0/24"}
+		}
+	} else if err := readJSON(w, r, &req); err != nil {
+		return err
+	}
+	if !req.To.IsValid() || req.Metric < 0 {
+		return &Error{Reason: ReasonUsage, Text: "the request names no subnet", Hint: `send {"to": "192.168.14.0/24"}`}
+	}
+	if req.To != req.To.Masked() {
+		return &Error{Reason: ReasonUsage, Text: fmt.Sprintf("%s has host bits set", req.To), Hint: "did you mean " + req.To.Masked().String() + "?"}
+	}
+	ctx := context.WithoutCancel(r.Context())
+	if err := change(ctx, name, Route{To: req.To, Metric: req.Metric}); err != nil {
+		return err
+	}
+	st, err := s.opts.Backend.Session(ctx, name)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, st)
+}
+
+func (s *Server) profiles(w http.ResponseWriter, r *http.Request) error {
+	list, err := s.opts.Backend.Profiles(r.Context())
+	if err != nil {
+		return err
+	}
+	if list == nil {
+		list = []ProfileInfo{}
+	}
+	return writeJSON(w, profileList{list})
+}
+
+func (s *Server) serverSessions(w http.ResponseWriter, r *http.Request) error {
+	list, err := s.opts.Server.ServerSessions(r.Context())
+	if err != nil {
+		return err
+	}
+	if list == nil {
+		list = []ServerSession{}
+	}
+	return writeJSON(w, serverSessionList{list})
+}
+
+func (s *Server) kick(w http.ResponseWriter, r *http.Request) error {
+	if err := s.opts.Server.Kick(r.Context(), r.PathValue("id")); err != nil {
+		return err
+	}
+	return writeJSON(w, struct{}{})
+}
+
+// profileName returns the profile the URL names, when it can be one.
+func profileName(r *http.Request) (string, error) {
+	name := r.PathValue("profile")
+	if !ValidProfileName(name) {
+		return "", &Error{Reason: ReasonUsage, Text: fmt.Sprintf("%q is not a profile name", name), Hint: "a request names an installed profile, never a file"}
+	}
+	return name, nil
+}
+
+// readJSON reads the body of r into v. An empty body leaves v alone.
+func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
+	rc := http.NewResponseController(w)
+	rc.SetReadDeadline(time.Now().Add(bodyTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return &Error{Reason: ReasonUsage, Text: "reading the request: " + err.Error()}
+	}
+	rc.SetReadDeadline(time.Time{})
+	if len(body) == 0 {
+		return nil
+	}
+	if err := strictUnmarshal(body, v); err != nil {
+		return &Error{Reason: ReasonUsage, Text: "the request is not understood: " + err.Error()}
+	}
+	return nil
+}
+
+// writeJSON answers with v.
+func writeJSON(w http.ResponseWriter, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(append(b, '\n'))
+	return nil
+}
+
+func writeError(w http.ResponseWriter, status int, e *Error) {
+	b, _ := json.Marshal(failure{e})
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	w.Write(append(b, '\n'))
+}
