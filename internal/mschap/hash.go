@@ -48,6 +48,9 @@ func (h NTHash) LogValue() slog.Value { return slog.StringValue(redacted) }
 // Format keeps the hash out of every fmt verb, %x and %#v too.
 func (h NTHash) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 
+// MarshalText keeps the hash out of JSON and the like.
+func (h NTHash) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
 // utf16LE returns s as UTF-16, little-endian. What is not UTF-8 becomes U+FFFD.
 func utf16LE(s string) []byte {
 	units := utf16.Encode([]rune(s))

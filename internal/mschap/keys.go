@@ -38,6 +38,9 @@ func (k Key) LogValue() slog.Value { return slog.StringValue(redacted) }
 // Format keeps the key out of every fmt verb, %x and %#v too.
 func (k Key) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 
+// MarshalText keeps the key out of JSON and the like.
+func (k Key) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
 // MasterKey returns the key both start keys of MS-CHAPv2 come from
 // (GetMasterKey). hashHash is NTHash.Hash's. RFC 3079, section 3.4.
 func MasterKey(hashHash [16]byte, ntResponse [24]byte) [16]byte {
