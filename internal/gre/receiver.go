@@ -116,8 +116,7 @@ func (r *Receiver) outside(seq uint32) Verdict {
 	case r.proof > 0 && step != 0 && step < Window:
 		r.proof++
 		r.wild = seq
-	case r.proof > 0 && (step == 0 || -step < Window):
-		// a repetition, or overtaken: speaks neither for nor against
+	case r.proof > 0 && step == 0: // a repetition speaks neither for nor against
 	default:
 		r.proof, r.wild = 1, seq
 	}

@@ -117,6 +117,7 @@ func TestReceiverScripts(t *testing.T) {
 		{"a duplicate between does not", []step{{10, InOrder}, {far, Old}, {10, Duplicate}, {far + 1, Old}, {far + 2, Ahead}}},
 		{"after an outage", []step{{10, InOrder}, {far, Old}, {far + 1, Old}, {far + 2, Ahead}, {far + 3, InOrder}, {far + 1, Late}, {11, Old}}},
 		{"after an outage, with loss and reordering", []step{{10, InOrder}, {far + 5, Old}, {far + 4, Old}, {far + 9, Old}, {far + 100, Ahead}, {far + 99, Late}}},
+		{"noted too far ahead of the true ones", []step{{10, InOrder}, {far + 100, Old}, {far, Old}, {far + 1, Old}, {far + 2, Ahead}, {far + 3, InOrder}}},
 		{"wild packets that do not agree", []step{{10, InOrder}, {far, Old}, {3 * far, Old}, {5 * far, Old}, {7 * far, Old}, {11, InOrder}}},
 		{"just outside the window ahead", []step{{10, InOrder}, {10 + Window, Old}, {11, InOrder}}},
 		{"just inside the window ahead", []step{{10, InOrder}, {9 + Window, Ahead}, {11, Late}, {12, Late}}},
