@@ -194,6 +194,10 @@ var writers = sync.Pool{New: func() any {
 //
 // The buffers are the caller's again when it returns.
 func (g *GRE) WriteBatch(pkts [][]byte, p Path) error {
+	// 0.0.0.0 would be this host itself.
+	if r := p.Remote.Unmap(); !g.connected && (!r.Is4() || r.IsUnspecified()) {
+		return &SendError{Path: p, Errno: unix.EDESTADDRREQ}
+	}
 	w := writers.Get().(*writer)
 	w.address(g, p)
 	var err error
@@ -218,11 +222,7 @@ func (w *writer) address(g *GRE, p Path) {
 	var control *byte
 	controllen := 0
 	if !g.connected {
-		if r := p.Remote.Unmap(); r.Is4() {
-			w.name.Addr = r.As4()
-		} else {
-			w.name.Addr = [4]byte{}
-		}
+		w.name.Addr = p.Remote.Unmap().As4()
 		name, namelen = (*byte)(unsafe.Pointer(&w.name)), unix.SizeofSockaddrInet4
 		if l := p.Local.Unmap(); l.Is4() {
 			w.cmsg.info = unix.Inet4Pktinfo{Spec_dst: l.As4()}

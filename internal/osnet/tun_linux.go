@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -42,10 +44,11 @@ type TUNConfig struct {
 // and with the process. One goroutine reads and one writes at a time; further
 // ones wait.
 type TUN struct {
-	dev    tun.Device
-	name   string
-	index  int
-	closed atomic.Bool
+	dev     tun.Device
+	name    string
+	index   int
+	closed  atomic.Bool
+	refused atomic.Uint64
 }
 
 // OpenTUN makes the interface, gives it its addresses and MTU and sets it up.
@@ -219,7 +222,7 @@ func (t *TUN) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
 			return n, nil
 		case t.ended(err) != nil:
 			return 0, t.ended(err)
-		case errors.As(err, new(syscall.Errno)):
+		case errors.As(err, new(*fs.PathError)):
 			return 0, fmt.Errorf("osnet: read %s: %w", t.name, err)
 		}
 		// Anything else is one packet that offload could not make sense of.
@@ -227,25 +230,33 @@ func (t *TUN) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
 }
 
 // Write gives IP packets, each in bufs[i] from offset (TUNHeadroom or more) on,
-// to the host. It overwrites the headroom, and joins TCP segments of one flow in
-// the first one's buffer as far as its capacity goes. It returns how many
-// packets were taken: all of them, or 0 with an error.
+// to the host. It overwrites the headroom, and joins TCP segments of one flow
+// (whose checksums it verifies first) in the first one's buffer as far as its
+// capacity goes. A packet that the host refuses, being no IP packet or the
+// interface being down, is lost as on any link; Refused counts these writes.
+// ErrClosed after Close, ErrTUNGone when the interface was deleted.
 func (t *TUN) Write(bufs [][]byte, offset int) (int, error) {
 	if _, err := t.dev.Write(bufs, offset); err != nil {
 		if e := t.ended(err); e != nil {
 			return 0, e
 		}
-		return 0, fmt.Errorf("osnet: write %s: %w", t.name, err)
+		if !errors.As(err, new(syscall.Errno)) {
+			return 0, fmt.Errorf("osnet: write %s: %w", t.name, err)
+		}
+		t.refused.Add(1)
 	}
 	return len(bufs), nil
 }
+
+// Refused counts the calls of Write in which the host refused a packet.
+func (t *TUN) Refused() uint64 { return t.refused.Load() }
 
 // ended gives ErrClosed or ErrTUNGone if err means that; otherwise nil.
 func (t *TUN) ended(err error) error {
 	switch {
 	case t.closed.Load():
 		return ErrClosed
-	case errors.Is(err, os.ErrClosed), errors.Is(err, unix.EBADFD):
+	case errors.Is(err, os.ErrClosed), errors.Is(err, unix.EBADFD), errors.Is(err, io.EOF):
 		return ErrTUNGone
 	}
 	return nil

@@ -1,0 +1,475 @@
+package osnet
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// openTUN opens one in the namespace.
+func openTUN(t testing.TB, ns netns, cfg TUNConfig) *TUN {
+	t.Helper()
+	var tun *TUN
+	ns.do(t, func() (err error) { tun, err = OpenTUN(cfg); return })
+	t.Cleanup(func() { tun.Close() })
+	return tun
+}
+
+func TestTUNSettings(t *testing.T) {
+	needRoot(t)
+	ns := newNetns(t)
+	first := openTUN(t, ns, TUNConfig{Local: addrA, Peer: addrB, MTU: 1396})
+	second := openTUN(t, ns, TUNConfig{Name: "ppp%d", Local: addrA, Peer: addrB, PeerRoute: true})
+	third := openTUN(t, ns, TUNConfig{Name: "vpn-lab"})
+	for i, want := range []string{"ppp0", "ppp1", "vpn-lab"} {
+		if got := []*TUN{first, second, third}[i].Name(); got != want {
+			t.Errorf("TUN %d is called %q, want %q", i, got, want)
+		}
+	}
+	ns.do(t, func() error {
+		link, err := netlink.LinkByName("ppp0")
+		if err != nil {
+			return err
+		}
+		a := link.Attrs()
+		if a.MTU != 1396 || a.Index != first.Index() || a.Flags&net.FlagUp == 0 || a.Flags&net.FlagPointToPoint == 0 {
+			t.Errorf("ppp0: MTU %d, index %d (want %d), flags %v", a.MTU, a.Index, first.Index(), a.Flags)
+		}
+		addrs, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+		if err != nil {
+			return err
+		}
+		if len(addrs) != 1 || !addrs[0].IP.Equal(addrA.AsSlice()) || addrs[0].Peer.String() != "10.9.0.2/32" {
+			t.Errorf("ppp0 has %v, want %v peer %v and no IPv6", addrs, addrA, addrB)
+		}
+		if len(addrs) == 1 && addrs[0].Flags&unix.IFA_F_NOPREFIXROUTE == 0 {
+			t.Error("ppp0: the address brings a route of its own")
+		}
+		// The only route is the one that was asked for, on ppp1.
+		routes, err := netlink.RouteList(nil, netlink.FAMILY_ALL)
+		if err != nil {
+			return err
+		}
+		routes = slices.DeleteFunc(routes, func(r netlink.Route) bool { return r.Dst.IP.IsMulticast() || r.Dst.IP.IsLoopback() })
+		if len(routes) != 1 || routes[0].LinkIndex != second.Index() || routes[0].Dst.String() != "10.9.0.2/32" {
+			t.Errorf("routes %v, want 10.9.0.2 through ppp1 alone", routes)
+		}
+		return nil
+	})
+	// The number is free again once the interface is closed.
+	first.Close()
+	if again := openTUN(t, ns, TUNConfig{}); again.Name() != "ppp0" {
+		t.Errorf("after closing ppp0 the next is %q", again.Name())
+	}
+	ns.do(t, func() error {
+		if _, err := OpenTUN(TUNConfig{Name: "vpn-lab"}); !errors.Is(err, unix.EBUSY) {
+			t.Errorf("a name in use: %v, want EBUSY", err)
+		}
+		if _, err := OpenTUN(TUNConfig{Name: "a-name-that-is-too-long"}); err == nil {
+			t.Error("a name of 23 letters was taken")
+		}
+		return nil
+	})
+}
+
+func TestTUNIPv6(t *testing.T) {
+	needRoot(t)
+	ns := newNetns(t)
+	openTUN(t, ns, TUNConfig{Local: addrA, Peer: addrB, LocalID6: 0x0102030405060708, PeerID6: 0x1112131415161718})
+	ns.do(t, func() error {
+		link, err := netlink.LinkByName("ppp0")
+		if err != nil {
+			return err
+		}
+		addrs, err := netlink.AddrList(link, netlink.FAMILY_V6)
+		if err != nil {
+			return err
+		}
+		if len(addrs) != 1 || addrs[0].IP.String() != "fe80::102:304:506:708" || addrs[0].Peer.IP.String() != "fe80::1112:1314:1516:1718" {
+			t.Errorf("IPv6 addresses %v, want the two of the interface identifiers", addrs)
+		}
+		return nil
+	})
+}
+
+func TestTUNChanges(t *testing.T) {
+	needRoot(t)
+	ns := newNetns(t)
+	tun := openTUN(t, ns, TUNConfig{Local: addrA, Peer: addrB})
+	ns.do(t, func() error {
+		if err := tun.SetMTU(1300); err != nil {
+			return err
+		}
+		if err := tun.SetAddress(netip.MustParseAddr("10.9.0.3"), netip.MustParseAddr("10.9.0.4"), true); err != nil {
+			return err
+		}
+		if err := tun.AddRoute(netip.MustParsePrefix("192.168.14.0/24")); err != nil {
+			return err
+		}
+		link, err := netlink.LinkByName(tun.Name())
+		if err != nil {
+			return err
+		}
+		addrs, err := netlink.AddrList(link, netlink.FAMILY_V4)
+		if err != nil {
+			return err
+		}
+		if link.Attrs().MTU != 1300 || len(addrs) != 1 || addrs[0].IP.String() != "10.9.0.3" {
+			t.Errorf("MTU %d and addresses %v, want 1300 and 10.9.0.3", link.Attrs().MTU, addrs)
+		}
+		routes, err := netlink.RouteList(link, netlink.FAMILY_V4)
+		if err != nil {
+			return err
+		}
+		var got []string
+		for _, r := range routes {
+			got = append(got, r.Dst.String())
+		}
+		slices.Sort(got)
+		if want := []string{"10.9.0.4/32", "192.168.14.0/24"}; !slices.Equal(got, want) {
+			t.Errorf("routes to %v, want %v", got, want)
+		}
+		return nil
+	})
+}
+
+// A datagram from the host comes out of Read, one written arrives at a socket.
+func TestTUNPackets(t *testing.T) {
+	needRoot(t)
+	ns := newNetns(t)
+	tun := openTUN(t, ns, TUNConfig{Local: addrA, Peer: addrB, PeerRoute: true})
+	var conn net.PacketConn
+	ns.do(t, func() (err error) {
+		conn, err = net.ListenPacket("udp4", "10.9.0.1:5000")
+		return
+	})
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := conn.WriteTo([]byte("to the tunnel"), &net.UDPAddr{IP: addrB.AsSlice(), Port: 6000}); err != nil {
+		t.Fatal(err)
+	}
+	const offset = 32
+	bufs, sizes := make([][]byte, tun.BatchSize()), make([]int, tun.BatchSize())
+	for i := range bufs {
+		bufs[i] = make([]byte, offset+1500)
+	}
+	n, err := tun.Read(bufs, sizes, offset)
+	if err != nil || n != 1 {
+		t.Fatalf("read %d, %v", n, err)
+	}
+	packet := bufs[0][offset : offset+sizes[0]]
+	if len(packet) != 28+13 || string(packet[28:]) != "to the tunnel" {
+		t.Fatalf("read % x", packet)
+	}
+	// Back to where it came from: swap addresses and ports, which leaves all
+	// checksums right.
+	src, dst := [4]byte(packet[12:16]), [4]byte(packet[16:20])
+	copy(packet[12:], dst[:])
+	copy(packet[16:], src[:])
+	port := [2]byte(packet[20:22])
+	copy(packet[20:], packet[22:24])
+	copy(packet[22:], port[:])
+	if n, err := tun.Write([][]byte{bufs[0][:offset+sizes[0]]}, offset); n != 1 || err != nil {
+		t.Fatalf("write %d, %v", n, err)
+	}
+	var got [100]byte
+	k, from, err := conn.ReadFrom(got[:])
+	if err != nil || string(got[:k]) != "to the tunnel" || from.String() != "10.9.0.2:6000" {
+		t.Errorf("socket got %q from %v, %v", got[:k], from, err)
+	}
+}
+
+// Garbage from the peer, and an interface that somebody set down, lose packets
+// and nothing else.
+func TestTUNRefusedPackets(t *testing.T) {
+	needRoot(t)
+	ns := newNetns(t)
+	tun := openTUN(t, ns, TUNConfig{Local: addrA, Peer: addrB})
+	for i, packet := range [][]byte{{0}, {0xff, 1, 2, 3}, {0x45}, {0x60, 0}, make([]byte, 1400)} {
+		buf := append(make([]byte, TUNHeadroom), packet...)
+		if n, err := tun.Write([][]byte{buf}, TUNHeadroom); n != 1 || err != nil {
+			t.Errorf("packet %d: %d, %v", i, n, err)
+		}
+	}
+	if tun.Refused() == 0 {
+		t.Error("nothing was refused")
+	}
+	before := tun.Refused()
+	ns.do(t, func() error { return netlink.LinkSetDown(tun.link()) })
+	if n, err := tun.Write([][]byte{append(make([]byte, TUNHeadroom), 0x45)}, TUNHeadroom); n != 1 || err != nil {
+		t.Errorf("interface down: %d, %v", n, err)
+	}
+	if tun.Refused() != before+1 {
+		t.Errorf("refused %d, want %d", tun.Refused(), before+1)
+	}
+	if _, err := tun.Write([][]byte{make([]byte, 100)}, TUNHeadroom-1); err == nil {
+		t.Error("an offset below the headroom was taken")
+	}
+}
+
+// A TCP stream between two hosts through two TUNs, with segmentation offload on
+// one side and receive offload on the other, arrives unchanged.
+func TestTUNStream(t *testing.T) {
+	needRoot(t)
+	a, b := newNetns(t), newNetns(t)
+	tunA := openTUN(t, a, TUNConfig{Local: addrA, Peer: addrB, PeerRoute: true})
+	tunB := openTUN(t, b, TUNConfig{Local: addrB, Peer: addrA, PeerRoute: true})
+	var pumps sync.WaitGroup
+	biggest := 0 // packets in one Read; written by the pump from A
+	pump := func(from, to *TUN, biggest *int) {
+		const offset = 16
+		bufs, sizes := make([][]byte, from.BatchSize()), make([]int, from.BatchSize())
+		for i := range bufs {
+			bufs[i] = make([]byte, offset+1400, offset+65536)
+		}
+		out := make([][]byte, 0, len(bufs))
+		for {
+			n, err := from.Read(bufs, sizes, offset)
+			if err != nil {
+				return
+			}
+			*biggest = max(*biggest, n)
+			out = out[:0]
+			for i := range n {
+				out = append(out, bufs[i][:offset+sizes[i]])
+			}
+			if _, err := to.Write(out, offset); err != nil {
+				return
+			}
+		}
+	}
+	pumps.Go(func() { pump(tunA, tunB, &biggest) })
+	pumps.Go(func() { pump(tunB, tunA, new(int)) })
+
+	var listener net.Listener
+	b.do(t, func() (err error) { listener, err = net.Listen("tcp4", "10.9.0.2:5001"); return })
+	defer listener.Close()
+	sent := make([]byte, 4<<20)
+	rand.NewChaCha8([32]byte{1}).Read(sent)
+	pumps.Go(func() {
+		a.do(t, func() error {
+			conn, err := net.Dial("tcp4", "10.9.0.2:5001")
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			_, err = conn.Write(sent)
+			return err
+		})
+	})
+	conn, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	got, err := io.ReadAll(conn)
+	if err != nil || !bytes.Equal(got, sent) {
+		t.Errorf("received %d octets, %v, want the %d sent", len(got), err, len(sent))
+	}
+	tunA.Close()
+	tunB.Close()
+	pumps.Wait()
+	if biggest < 2 {
+		t.Errorf("at most %d packet came out of a Read: no segmentation offload", biggest)
+	}
+}
+
+func TestTUNClose(t *testing.T) {
+	needRoot(t)
+	ns := newNetns(t)
+	bufs, sizes := [][]byte{make([]byte, 2000)}, make([]int, 1)
+	result := make(chan error)
+	read := func(tun *TUN) {
+		_, err := tun.Read(bufs, sizes, TUNHeadroom)
+		result <- err
+	}
+	tun := openTUN(t, ns, TUNConfig{})
+	go read(tun)
+	if err := tun.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	if err := <-result; !errors.Is(err, ErrClosed) {
+		t.Errorf("read after close: %v, want ErrClosed", err)
+	}
+	if _, err := tun.Write(bufs, TUNHeadroom); !errors.Is(err, ErrClosed) {
+		t.Errorf("write after close: %v, want ErrClosed", err)
+	}
+	if err := tun.Close(); err != nil {
+		t.Errorf("second close: %v", err)
+	}
+
+	tun = openTUN(t, ns, TUNConfig{})
+	go read(tun)
+	ns.do(t, func() error {
+		link, err := netlink.LinkByName(tun.Name())
+		if err != nil {
+			return err
+		}
+		return netlink.LinkDel(link)
+	})
+	if err := <-result; !errors.Is(err, ErrTUNGone) {
+		t.Errorf("read after the interface was deleted: %v, want ErrTUNGone", err)
+	}
+}
+
+func TestPathMTU(t *testing.T) {
+	needRoot(t)
+	a, _ := pairNetns(t)
+	a.do(t, func() error {
+		link, err := netlink.LinkByName("eth0")
+		if err != nil {
+			return err
+		}
+		if err := netlink.LinkSetMTU(link, 1480); err != nil {
+			return err
+		}
+		_, dst, _ := net.ParseCIDR("198.51.100.0/24")
+		if err := netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: dst, Gw: addrB.AsSlice(), MTU: 1300}); err != nil {
+			return err
+		}
+		for to, want := range map[string]int{"10.9.0.2": 1480, "198.51.100.7": 1300, "::ffff:10.9.0.2": 1480} {
+			if got, err := PathMTU(netip.MustParseAddr(to)); got != want || err != nil {
+				t.Errorf("PathMTU(%s) = %d, %v, want %d", to, got, err, want)
+			}
+		}
+		if _, err := PathMTU(netip.MustParseAddr("203.0.113.1")); !errors.Is(err, unix.ENETUNREACH) {
+			t.Errorf("no route: %v, want ENETUNREACH", err)
+		}
+		return nil
+	})
+}
+
+func TestSetForwarding(t *testing.T) {
+	needRoot(t)
+	a, _ := pairNetns(t)
+	read := func(file string) string {
+		b, err := os.ReadFile("/proc/sys/net/ipv4/" + file)
+		if err != nil {
+			t.Error(err)
+		}
+		return strings.TrimSpace(string(b))
+	}
+	a.do(t, func() error {
+		if got := read("ip_forward"); got != "0" {
+			t.Fatalf("a fresh namespace forwards: %s", got)
+		}
+		for name, file := range map[string]string{"": "ip_forward", "eth0": "conf/eth0/forwarding"} {
+			restore, err := SetForwarding(name)
+			if err != nil {
+				return err
+			}
+			again, err := SetForwarding(name)
+			if err != nil {
+				return err
+			}
+			again() // found it on: leaves it on
+			if got := read(file); got != "1" {
+				t.Errorf("%s is %s, want 1", file, got)
+			}
+			restore()
+			if got := read(file); got != "0" {
+				t.Errorf("%s is %s after restore, want 0", file, got)
+			}
+		}
+		for _, name := range []string{"nonesuch", "../lo", ".."} {
+			if _, err := SetForwarding(name); err == nil {
+				t.Errorf("forwarding on %q was taken", name)
+			}
+		}
+		return nil
+	})
+}
+
+// The server answers ARP for an address in its subnet, so a neighbour finds
+// the client behind it: shown by a datagram that comes out of the tunnel.
+func TestAddProxyARP(t *testing.T) {
+	needRoot(t)
+	a, b := pairNetns(t)
+	behind := netip.MustParseAddr("10.9.0.240")
+	tun := openTUN(t, a, TUNConfig{Local: addrA, Peer: behind, PeerRoute: true})
+	a.do(t, func() error {
+		os.WriteFile("/proc/sys/net/ipv4/neigh/eth0/proxy_delay", []byte("0"), 0)
+		remove, ifname, err := AddProxyARP(behind)
+		if err != nil || ifname != "eth0" {
+			t.Errorf("AddProxyARP: %q, %v, want eth0", ifname, err)
+		}
+		defer remove()
+		if _, err := SetForwarding(""); err != nil {
+			return err
+		}
+		var conn net.Conn
+		b.do(t, func() (err error) { conn, err = net.Dial("udp4", "10.9.0.240:7"); return })
+		defer conn.Close()
+		conn.Write([]byte("found"))
+		bufs, sizes := [][]byte{make([]byte, 2000)}, make([]int, 1)
+		tun.dev.File().SetDeadline(time.Now().Add(20 * time.Second))
+		if n, err := tun.Read(bufs, sizes, TUNHeadroom); n != 1 || err != nil {
+			t.Fatalf("nothing came for the client: %v", err)
+		}
+		if got := string(bufs[0][TUNHeadroom+28 : TUNHeadroom+sizes[0]]); got != "found" {
+			t.Errorf("the client got %q", got)
+		}
+		// A second owner of the entry neither fails nor takes it away.
+		second, _, err := AddProxyARP(behind)
+		if err != nil {
+			t.Errorf("again: %v", err)
+		}
+		second()
+		if n := proxies(t); n != 1 {
+			t.Errorf("%d entries, want 1", n)
+		}
+		remove()
+		if n := proxies(t); n != 0 {
+			t.Errorf("%d entries after removal, want none", n)
+		}
+		// Behind no link of ours: nothing to do.
+		for _, other := range []string{"172.31.0.1", "127.0.0.9"} {
+			if _, ifname, err := AddProxyARP(netip.MustParseAddr(other)); ifname != "" || err != nil {
+				t.Errorf("AddProxyARP(%s): %q, %v, want nothing", other, ifname, err)
+			}
+		}
+		return nil
+	})
+}
+
+func proxies(t *testing.T) int {
+	t.Helper()
+	link, err := netlink.LinkByName("eth0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := netlink.NeighProxyList(link.Attrs().Index, netlink.FAMILY_V4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+func TestPrivilegeError(t *testing.T) {
+	err := error(&PrivilegeError{Missing: []string{"CAP_NET_ADMIN", "CAP_NET_RAW"}})
+	if !errors.Is(err, fs.ErrPermission) {
+		t.Error("errors.Is does not find fs.ErrPermission")
+	}
+	if !strings.Contains(err.Error(), "CAP_NET_ADMIN and CAP_NET_RAW missing") {
+		t.Errorf("text: %v", err)
+	}
+	if os.Geteuid() != 0 {
+		if err := CheckPrivileges(); !errors.Is(err, fs.ErrPermission) && !errors.Is(err, ErrNoTUN) {
+			t.Errorf("CheckPrivileges without root: %v", err)
+		}
+	}
+}
