@@ -176,13 +176,13 @@ type ServerSession struct {
 }
 
 // ValidProfileName reports whether s can be the name of an installed profile:
-// 1 to 64 letters, digits, and '.', '_', '-', '@', '+', not with '.' or '-' in
+// 1 to 64 letters, digits, and '.', '_', '-', '@', not with '.' or '-' in
 // front. It is never a path.
 func ValidProfileName(s string) bool {
 	if s == "" || len(s) > 64 || s[0] == '.' || s[0] == '-' {
 		return false
 	}
 	return strings.IndexFunc(s, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("._-@+", r))
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("._-@", r))
 	}) < 0
 }

@@ -1,0 +1,485 @@
+package server
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"goppptp/internal/ppp/auth"
+)
+
+// ProxyARP says whether the server answers ARP for its clients' addresses.
+type ProxyARP uint8
+
+// The values of proxy_arp.
+const (
+	ProxyARPAuto ProxyARP = iota // when a local subnet holds the client's address
+	ProxyARPOn                   // the same, and warn when none does
+	ProxyARPOff
+)
+
+func (p ProxyARP) String() string {
+	switch p {
+	case ProxyARPOn:
+		return "true"
+	case ProxyARPOff:
+		return "false"
+	}
+	return "auto"
+}
+
+// MPPE is the encryption the server offers. Bits holds any of 40, 56 and 128.
+type MPPE struct {
+	Require  bool
+	Bits     []int
+	Stateful bool
+}
+
+// Keepalive is how a silent client is found out: by LCP echo.
+type Keepalive struct {
+	Interval time.Duration // 0: none
+	Failures int
+}
+
+// Config is server.yaml, with the users of the files it names. LoadConfig
+// makes one that is complete and checked; a Config of one's own wants at least
+// Local, Remote, Users and Auth.
+type Config struct {
+	Path        string
+	Listen      []string // host:port; ":1723" when empty
+	Name        string   // what the server calls itself when it authenticates clients
+	Local       []netip.Addr
+	Remote      []netip.Addr
+	Users       []User
+	StripDomain bool // DOMAIN\user may come in as user
+	MPPE        MPPE
+	Auth        []auth.Method // best first
+	DNS, WINS   []netip.Addr
+	PushRoutes  []netip.Prefix // for clients that ask by DHCPINFORM
+	ProxyARP    ProxyARP
+	Forward     bool
+	IPv6        bool // negotiate IPV6CP
+	MaxSessions int  // 0: any number
+	MTU         int  // of the tunnel interfaces, at most; 0: what the path takes
+	Keepalive   Keepalive
+}
+
+const defaultListen = ":1723"
+
+func defaultConfig() *Config {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		name = "goppptp"
+	}
+	return &Config{
+		Listen:    []string{defaultListen},
+		Name:      name,
+		MPPE:      MPPE{Require: true, Bits: []int{128}},
+		Auth:      []auth.Method{auth.MSCHAPv2},
+		Forward:   true,
+		Keepalive: Keepalive{Interval: 30 * time.Second, Failures: 4},
+	}
+}
+
+// LoadConfig reads the server's configuration and the files with users it
+// names (relative ones from its folder). A file with secrets that others can
+// read is refused. The error is a *[ConfigError] or a [ConfigErrors].
+func LoadConfig(path string) (*Config, error) {
+	data, mode, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	p := &configParser{walker: walker{file: path}, cfg: defaultConfig(), load: true}
+	p.cfg.Path = path
+	p.read(data)
+	if p.secrets {
+		if err := checkSecretMode(path, mode); err != nil {
+			return nil, err
+		}
+	}
+	if len(p.errs) > 0 {
+		return nil, p.errs
+	}
+	return p.cfg, nil
+}
+
+// ParseConfig reads a configuration without the files it names; path is for
+// messages. The error is a [ConfigErrors].
+func ParseConfig(path string, data []byte) (*Config, error) {
+	p := &configParser{walker: walker{file: path}, cfg: defaultConfig()}
+	p.cfg.Path = path
+	p.read(data)
+	if len(p.errs) > 0 {
+		return nil, p.errs
+	}
+	return p.cfg, nil
+}
+
+// configParser reads server.yaml.
+type configParser struct {
+	walker
+	cfg     *Config
+	load    bool // read the files that it names
+	secrets bool // the file itself holds secrets
+
+	names     map[string]string     // where each user comes from
+	userNodes map[string]*yaml.Node // and its node, when it is in this file
+	authNode  *yaml.Node
+	chapNode  *yaml.Node
+	chapFile  string
+	sources   int // of users
+}
+
+func (p *configParser) read(data []byte) {
+	root := p.parse(data)
+	if root == nil || isNull(root) {
+		if len(p.errs) == 0 {
+			p.errs = append(p.errs, &ConfigError{File: p.file, Message: "holds nothing", Suggestion: "it needs local, remote and users"})
+		}
+		return
+	}
+	p.names, p.userNodes = map[string]string{}, map[string]*yaml.Node{}
+	p.mapping(root, "the configuration", p.keys())
+	p.loadChapSecrets() // it needs name, wherever that stands
+	p.check(root)
+}
+
+// keys is every key of server.yaml.
+func (p *configParser) keys() keys {
+	c := p.cfg
+	return keys{
+		"listen":       p.listen,
+		"local":        func(_, n *yaml.Node) { c.Local = p.addresses("local", n) },
+		"remote":       func(_, n *yaml.Node) { c.Remote = p.addresses("remote", n) },
+		"name":         p.name,
+		"users":        func(_, n *yaml.Node) { p.sources++; p.users(n, p.file, &p.secrets) },
+		"users_file":   p.usersFile,
+		"chap_secrets": p.chapSecrets,
+		"strip_domain": p.flag(&c.StripDomain),
+		"mppe":         p.mppe,
+		"auth":         p.auth,
+		"dns":          func(_, n *yaml.Node) { c.DNS = p.servers("dns", n) },
+		"wins":         func(_, n *yaml.Node) { c.WINS = p.servers("wins", n) },
+		"push_routes":  func(_, n *yaml.Node) { c.PushRoutes = p.subnets("push_routes", n) },
+		"proxy_arp":    p.proxyARP,
+		"forward":      p.flag(&c.Forward),
+		"ipv6":         p.flag(&c.IPv6),
+		"max_sessions": func(k, n *yaml.Node) { c.MaxSessions, _ = p.integer(k.Value, n, 0, 65535) },
+		"mtu":          p.mtu,
+		"keepalive":    p.keepalive,
+		"radius":       p.unsupported("users, users_file or chap_secrets hold the users"),
+		"metrics":      p.metrics,
+	}
+}
+
+func (p *configParser) flag(v *bool) func(key, n *yaml.Node) {
+	return func(key, n *yaml.Node) {
+		if b, ok := p.boolean(key.Value, n); ok {
+			*v = b
+		}
+	}
+}
+
+func (p *configParser) unsupported(instead string) func(key, n *yaml.Node) {
+	return func(key, _ *yaml.Node) { p.hint(key, instead, "%s is not supported yet", key.Value) }
+}
+
+// metrics accepts the empty default, which means none.
+func (p *configParser) metrics(key, n *yaml.Node) {
+	if s, ok := p.text("metrics", n); ok && s != "" {
+		p.hint(key, "GET /metrics on the control socket has the numbers", "metrics is not supported yet")
+	}
+}
+
+func (p *configParser) listen(_, n *yaml.Node) {
+	p.cfg.Listen = nil
+	p.each(n, func(n *yaml.Node) {
+		s, ok := p.text("listen", n)
+		if !ok {
+			return
+		}
+		addr, err := listenAddress(s)
+		if err != nil {
+			p.hint(n, `write it as ":1723" or "192.0.2.1:1723"`, "listen: %v", err)
+			return
+		}
+		p.cfg.Listen = append(p.cfg.Listen, addr)
+	})
+}
+
+// listenAddress reads host:port; the port may be left out.
+func listenAddress(s string) (string, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return net.JoinHostPort(a.String(), "1723"), nil
+	}
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return "", err
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return "", &net.AddrError{Err: "bad port", Addr: s}
+	}
+	if host != "" {
+		if a, err := netip.ParseAddr(host); err != nil || !a.Unmap().Is4() {
+			return "", &net.AddrError{Err: "not an IPv4 address", Addr: host}
+		}
+	}
+	return s, nil
+}
+
+// addresses reads a list of addresses and ranges.
+func (p *configParser) addresses(key string, n *yaml.Node) []netip.Addr {
+	var out []netip.Addr
+	seen := map[netip.Addr]bool{}
+	p.each(n, func(n *yaml.Node) {
+		s, ok := p.text(key, n)
+		if !ok {
+			return
+		}
+		addrs, err := ParseAddresses(s)
+		if err != nil {
+			p.fail(n, "%s: %v", key, err)
+			return
+		}
+		for _, a := range addrs {
+			if !seen[a] {
+				seen[a] = true
+				out = append(out, a)
+			}
+		}
+		if len(out) > maxPool {
+			p.fail(n, "%s: more than %d addresses", key, maxPool)
+			out = out[:maxPool]
+		}
+	})
+	return out
+}
+
+// servers reads the addresses of name servers; clients can be told two.
+func (p *configParser) servers(key string, n *yaml.Node) []netip.Addr {
+	var out []netip.Addr
+	p.each(n, func(n *yaml.Node) {
+		if a, ok := p.address(key, n); ok {
+			if len(out) == 2 {
+				p.fail(n, "%s: a client can be told two, no more", key)
+				return
+			}
+			out = append(out, a)
+		}
+	})
+	return out
+}
+
+func (p *configParser) subnets(key string, n *yaml.Node) []netip.Prefix {
+	var out []netip.Prefix
+	p.each(n, func(n *yaml.Node) {
+		if s, ok := p.subnet(key, n); ok {
+			out = append(out, s)
+		}
+	})
+	return out
+}
+
+func (p *configParser) name(_, n *yaml.Node) {
+	s, ok := p.text("name", n)
+	if !ok {
+		return
+	}
+	if s == "" || len(s) > 64 || strings.ContainsAny(s, "\x00\n") {
+		p.fail(n, "name must be 1 to 64 characters")
+		return
+	}
+	p.cfg.Name = s
+}
+
+func (p *configParser) mppe(_, n *yaml.Node) {
+	m := &p.cfg.MPPE
+	p.mapping(n, "mppe", keys{
+		"require":  p.flag(&m.Require),
+		"stateful": p.flag(&m.Stateful),
+		"bits": func(_, n *yaml.Node) {
+			m.Bits = nil
+			p.each(n, func(n *yaml.Node) {
+				switch s, _ := p.text("bits", n); s {
+				case "40", "56", "128":
+					b, _ := strconv.Atoi(s)
+					m.Bits = append(m.Bits, b)
+				default:
+					p.fail(n, "bits must be any of 40, 56 and 128, not %q", clip(s))
+				}
+			})
+			if m.Require && len(m.Bits) == 0 && len(n.Content) == 0 {
+				p.fail(n, "bits must be any of 40, 56 and 128")
+			}
+		},
+	})
+}
+
+var methodNames = []string{"mschapv2", "eap", "mschap", "chap", "pap"}
+
+func (p *configParser) auth(_, n *yaml.Node) {
+	p.cfg.Auth, p.authNode = nil, n
+	p.each(n, func(n *yaml.Node) {
+		s, ok := p.text("auth", n)
+		if !ok {
+			return
+		}
+		m, err := auth.ParseMethod(s)
+		if err != nil {
+			suggestion := didYouMean(strings.ReplaceAll(s, "-", ""), methodNames)
+			p.hint(n, suggestion, "auth: %q is none of %s", clip(s), strings.Join(methodNames, ", "))
+			return
+		}
+		p.cfg.Auth = append(p.cfg.Auth, m)
+	})
+}
+
+func (p *configParser) proxyARP(_, n *yaml.Node) {
+	if n.Value == "auto" && n.Kind == yaml.ScalarNode {
+		p.cfg.ProxyARP = ProxyARPAuto
+		return
+	}
+	if n.Kind != yaml.ScalarNode || !isBoolean(n.Value) {
+		p.fail(n, "proxy_arp must be auto, true or false")
+		return
+	}
+	p.cfg.ProxyARP = ProxyARPOff
+	if v, _ := p.boolean("proxy_arp", n); v {
+		p.cfg.ProxyARP = ProxyARPOn
+	}
+}
+
+func isBoolean(s string) bool {
+	switch strings.ToLower(s) {
+	case "true", "yes", "on", "false", "no", "off":
+		return true
+	}
+	return false
+}
+
+func (p *configParser) mtu(_, n *yaml.Node) {
+	if n.Kind == yaml.ScalarNode && n.Value == "auto" {
+		p.cfg.MTU = 0
+		return
+	}
+	p.cfg.MTU, _ = p.integer("mtu", n, 576, 9000)
+}
+
+func (p *configParser) keepalive(_, n *yaml.Node) {
+	k := &p.cfg.Keepalive
+	p.mapping(n, "keepalive", keys{
+		"interval": func(_, n *yaml.Node) {
+			if n.Value == "0" {
+				k.Interval = 0
+				return
+			}
+			if d, ok := p.duration("interval", n, 0, time.Hour); ok {
+				k.Interval = d
+			}
+		},
+		"failures": func(_, n *yaml.Node) {
+			if v, ok := p.integer("failures", n, 1, 100); ok {
+				k.Failures = v
+			}
+		},
+	})
+}
+
+// nearby gives the path of a file that the configuration names.
+func (p *configParser) nearby(file string) string {
+	if filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.Join(filepath.Dir(p.file), file)
+}
+
+// check looks at what no single key can tell.
+func (p *configParser) check(root *yaml.Node) {
+	c := p.cfg
+	missing := func(what, example string) {
+		p.errs = append(p.errs, &ConfigError{File: p.file, Line: root.Line, Message: what + " is missing", Suggestion: "for example " + example})
+	}
+	if len(p.errs) > 0 {
+		return // what is missing may be what was wrong
+	}
+	if len(c.Local) == 0 {
+		missing("local", "local: 192.168.13.254")
+	}
+	if len(c.Remote) == 0 {
+		missing("remote", "remote: [192.168.13.240-249]")
+	}
+	if p.sources == 0 {
+		missing("a source of users", "users: [{name: …, password: …}], users_file or chap_secrets")
+	}
+	if len(c.Listen) == 0 {
+		c.Listen = []string{defaultListen}
+	}
+	if len(c.Auth) == 0 {
+		p.errs = append(p.errs, &ConfigError{File: p.file, Line: root.Line, Message: "auth names no method", Suggestion: "auth: [mschapv2]"})
+	}
+	p.checkMPPE(root)
+	p.checkAddresses(root)
+}
+
+// checkMPPE finds methods that cannot give the keys that MPPE needs.
+func (p *configParser) checkMPPE(root *yaml.Node) {
+	if !p.cfg.MPPE.Require {
+		return
+	}
+	if len(p.cfg.MPPE.Bits) == 0 {
+		p.fail(root, "mppe is required, and bits names no strength")
+	}
+	for _, m := range p.cfg.Auth {
+		if m == auth.PAP || m == auth.CHAP {
+			p.hint(p.authNode, "set mppe: {require: false}, or leave it out", "auth: %s gives no keys, and mppe is required", m)
+		}
+	}
+}
+
+// checkAddresses finds addresses that two would have.
+func (p *configParser) checkAddresses(root *yaml.Node) {
+	local := map[netip.Addr]bool{}
+	for _, a := range p.cfg.Local {
+		local[a] = true
+	}
+	if len(p.cfg.Local) == 1 {
+		// The server's own address is no client's, although a subnet given as
+		// the pool may hold it.
+		kept := p.cfg.Remote[:0:0]
+		for _, a := range p.cfg.Remote {
+			if !local[a] {
+				kept = append(kept, a)
+			}
+		}
+		if len(kept) == 0 && len(p.cfg.Remote) > 0 {
+			p.fail(root, "remote holds nothing but the server's own address %s", p.cfg.Local[0])
+		}
+		p.cfg.Remote = kept
+	}
+	owner := map[netip.Addr]string{}
+	for _, u := range p.cfg.Users {
+		if !u.Address.IsValid() {
+			continue
+		}
+		n := p.userNodes[u.Name]
+		at := func(message string) {
+			e := &ConfigError{File: u.from, Message: message}
+			if n != nil {
+				e.File, e.Line, e.Column = p.file, n.Line, n.Column
+			}
+			p.errs = append(p.errs, e)
+		}
+		if local[u.Address] {
+			at("user " + strconv.Quote(u.Name) + " has the server's own address " + u.Address.String())
+		} else if other, taken := owner[u.Address]; taken {
+			at("users " + strconv.Quote(other) + " and " + strconv.Quote(u.Name) + " have the same address " + u.Address.String())
+		}
+		owner[u.Address] = u.Name
+	}
+}
