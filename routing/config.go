@@ -30,10 +30,11 @@ type Config struct {
 	Link    string     // the tunnel's interface, "" before there is one
 	Local   netip.Addr // our address in the tunnel
 	Peer    netip.Addr // the peer's address in the tunnel; unset or 0.0.0.0: routes name the device alone
+	IPv6    bool       // the tunnel carries IPv6 too
 
 	Routes       []Route
 	Exclude      []netip.Prefix // keep the path they have without the tunnel
-	DefaultRoute bool           // everything but the gateway goes through the tunnel
+	DefaultRoute bool           // everything but the gateway goes through the tunnel; also 0.0.0.0/0 in Routes
 	Metric       int            // of every route that does not name its own
 	OnConflict   string         // Refuse (also "") or Warn
 }
