@@ -153,10 +153,10 @@ func (p *eapPeer) asked(now time.Time, in packet) {
 	switch {
 	case p.refused != nil:
 		p.fail(p.refused)
-	case p.state != stateRunning:
-		// Open: what a renewal comes to is the server's concern.
 	case p.awaiting == awaitingSuccess:
 		p.wait(now, p.restart)
+	case p.state != stateRunning:
+		p.disarm() // open: what a renewal comes to is the server's concern
 	default:
 		p.wait(now, p.patience())
 	}

@@ -20,14 +20,21 @@ type Error struct {
 
 // Error gives one line: what happened and, for a user, what to do.
 func (e *Error) Error() string {
-	var b strings.Builder
 	if e.Ours {
-		fmt.Fprintf(&b, "user %q refused", e.User)
-	} else {
-		b.WriteString("authentication refused")
+		if e.Err != nil {
+			return fmt.Sprintf("user %q refused (%s): %v", e.User, e.Method, e.Err)
+		}
+		return fmt.Sprintf("user %q refused (%s): %s", e.User, e.Method, e.Why)
 	}
-	b.WriteString(": ")
-	b.WriteString(e.Why.String())
+	if e.Why == WhySecret {
+		return fmt.Sprintf("cannot authenticate with %s: %v: %s", e.Method, e.Err, e.Why.Advice())
+	}
+	var b strings.Builder
+	b.WriteString("authentication refused")
+	if e.Why != WhyUnknown || e.Message == "" {
+		b.WriteString(": ")
+		b.WriteString(e.Why.String())
+	}
 	if e.Code != 0 {
 		fmt.Fprintf(&b, " (E=%d)", e.Code)
 	}
@@ -37,10 +44,7 @@ func (e *Error) Error() string {
 	if e.Err != nil {
 		fmt.Fprintf(&b, ": %v", e.Err)
 	}
-	if !e.Ours && e.Err == nil {
-		b.WriteString(": ")
-		b.WriteString(e.Why.Advice())
-	}
+	fmt.Fprintf(&b, ": %s", e.Why.Advice())
 	return b.String()
 }
 

@@ -36,6 +36,9 @@ type failure struct {
 func parseFailure(b []byte) failure {
 	var f failure
 	rest := string(b)
+	if i := strings.Index(rest, "E="); i == 1 {
+		rest = rest[i:] // Interop: the identifier of RADIUS' MS-CHAP-Error, passed on with the text
+	}
 	known := false
 	for {
 		rest = strings.TrimLeft(rest, " ,\t\r\n\x00")

@@ -103,7 +103,7 @@ func (x *v2Peer) change(f failure) ([]byte, error) {
 // refused is the Error for what the server said.
 func (x *v2Peer) refused(f failure) *Error {
 	e := refusal(x.method, x.cfg.User, f)
-	if x.changing && e.Why == WhyUnknown {
+	if x.changing && (e.Why == WhyUnknown || e.Why == WhyExpired) {
 		e.Why = WhyChange
 	}
 	return e
