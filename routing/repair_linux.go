@@ -1,0 +1,71 @@
+package routing
+
+import (
+	"context"
+	"errors"
+	"os"
+)
+
+func pid() int { return os.Getpid() }
+
+// Repair takes away what sessions left behind that did not come to their end:
+// every route that carries our tag and that no living session claims, whether
+// a journal in runDir knows of it or not. Living sessions are left alone. done
+// is what was removed, in the syntax of "ip route"; what cannot be removed is in err,
+// and does not keep the rest from being done.
+//
+// It works in the network namespace of the calling thread; journals of other
+// namespaces stay.
+func Repair(runDir string) (done []string, err error) {
+	k, err := openKernel()
+	if err != nil {
+		return nil, err
+	}
+	defer k.close()
+	unlock, err := lockTable(context.Background(), runDir)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	list, err := others(runDir, "")
+	defer closeAll(list)
+	if err != nil {
+		return nil, err
+	}
+	st, table, err := k.state()
+	if err != nil {
+		return nil, err
+	}
+	ns := namespace()
+	claimed := map[routeKey]bool{}
+	for _, c := range claims(list, ns) {
+		for i := range c.Routes {
+			claimed[c.Routes[i].key()] = true
+		}
+	}
+	var failed []error
+	// Backwards: subnets before the route to their next hop.
+	for i := len(st.Routes) - 1; i >= 0; i-- {
+		e := st.Routes[i]
+		if e.Protocol != Protocol || claimed[e.key()] {
+			continue
+		}
+		if err := k.do(table, Op{Delete, e}); err == nil {
+			done = append(done, e.String())
+		} else if !gone(err) {
+			failed = append(failed, err)
+		}
+	}
+	for i := range list {
+		f := &list[i]
+		switch {
+		case f.alive && f.err != nil:
+			failed = append(failed, f.err)
+		case !f.alive && len(failed) == 0 && (f.Namespace == ns || f.err != nil):
+			if err := os.Remove(f.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+				failed = append(failed, err)
+			}
+		}
+	}
+	return done, errors.Join(failed...)
+}
