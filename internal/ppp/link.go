@@ -1,0 +1,334 @@
+package ppp
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"io"
+	"net/netip"
+	"time"
+
+	"goppptp/internal/mschap"
+	"goppptp/internal/ppp/auth"
+)
+
+// Link is one PPP session, as a core: it is not safe for concurrent use.
+type Link struct {
+	cfg    Config
+	events []Event
+	stats  Stats
+	phase  Phase
+	heard  bool // the peer has sent something that is PPP
+
+	lcpM, ccpM, ipcpM, ipv6M machine
+	lcp                      lcp
+	ccp                      ccp
+	ipcp                     ipcp
+	ipv6                     ipv6cp
+	echo                     echo
+
+	auth          authCore
+	method        auth.Method // of auth
+	authenticated bool
+	user          string
+	assigned      bool // Assign was asked
+	keys          bool // the method gave start keys
+	sendKey       mschap.Key
+	recvKey       mschap.Key
+	local, remote netip.Addr
+	dns, wins     []netip.Addr
+
+	held     map[Protocol][]byte // packets that came too early
+	netTold  bool                // NetworkUp was handed out
+	net6Told bool                // Network6Up was
+	rejects  int                 // Protocol-Rejects since rejectsAt
+	since    time.Time
+
+	err     error  // why the link ends
+	text    string // the same for the peer
+	closing bool   // LCP has been told
+	done    bool   // Finished was handed out
+}
+
+// authCore is what *auth.Peer and *auth.Authenticator have in common.
+type authCore interface {
+	Start(now time.Time)
+	Handle(now time.Time, protocol uint16, packet []byte)
+	Advance(now time.Time)
+	Deadline() time.Time
+	NextEvent() auth.Event
+}
+
+// Stats counts what was received and not acted on.
+type Stats struct {
+	Malformed     uint64 // lengths that do not fit, answers that do not match
+	BadIdentifier uint64 // answers to something else, or for the second time
+	UnknownCode   uint64 // answered with a Code-Reject
+	Unexpected    uint64 // impossible or meaningless in the state it came in
+	Ignored       uint64 // data frames, and protocols before their phase
+	Rejected      uint64 // protocols answered with a Protocol-Reject
+}
+
+// NewLink makes a Link that waits for Open.
+func NewLink(cfg Config) *Link {
+	l := &Link{cfg: cfg.withDefaults(), held: map[Protocol][]byte{}}
+	l.local, l.remote = l.cfg.Local, l.cfg.Remote
+	l.dns, l.wins = l.cfg.DNS, l.cfg.WINS
+	l.lcp.l, l.ccp.l, l.ipcp.l, l.ipv6.l, l.echo.l = l, l, l, l, l
+	l.lcpM = machine{protocol: ProtocolLCP, policy: &l.lcp, link: l}
+	l.ccpM = machine{protocol: ProtocolCCP, policy: &l.ccp, link: l}
+	l.ipcpM = machine{protocol: ProtocolIPCP, policy: &l.ipcp, link: l}
+	l.ipv6M = machine{protocol: ProtocolIPV6CP, policy: &l.ipv6, link: l}
+	return l
+}
+
+// Phase returns the phase the link is in.
+func (l *Link) Phase() Phase { return l.phase }
+
+// Stats returns the counters.
+func (l *Link) Stats() Stats { return l.stats }
+
+// NextEvent returns what is to be done or known next, nil if there is nothing.
+func (l *Link) NextEvent() Event {
+	if len(l.events) == 0 {
+		return nil
+	}
+	ev := l.events[0]
+	l.events[0] = nil
+	l.events = l.events[1:]
+	return ev
+}
+
+func (l *Link) emit(ev Event) {
+	if !l.done {
+		l.events = append(l.events, ev)
+	}
+}
+
+// Open begins: the call is connected. The first Configure-Request is sent.
+func (l *Link) Open(now time.Time) {
+	if l.done || l.lcpM.state != Initial {
+		return
+	}
+	if l.cfg.MPPE.Require && len(l.cfg.usable()) == 0 {
+		l.err = &MPPEError{Peer: l.cfg.Role.peer(), Ours: l.cfg.MPPE.words(),
+			Detail: "none of the authentication methods allowed gives the keys for it: allow mschapv2"}
+		l.finish(now)
+		return
+	}
+	l.setPhase(Establish)
+	l.lcpM.open(now)
+	l.settle(now)
+}
+
+// Close ends the link in an orderly way: a Terminate-Request with the reason
+// goes out, and Finished follows when the peer has agreed or does not answer.
+func (l *Link) Close(now time.Time, reason string) {
+	if l.done || l.closing {
+		return
+	}
+	l.closing = true
+	l.setPhase(Terminate)
+	l.lcpM.close(now, reason)
+	if !l.heard || !l.lcpM.state.timed() {
+		l.finish(now) // nobody is there to agree
+	}
+}
+
+// Down ends the link at once, because what carries it is gone: the call was
+// cleared or the control connection lost. Finished gives the reason the link
+// itself had for ending, or else err.
+func (l *Link) Down(now time.Time, err error) {
+	if !l.closing && l.err == nil {
+		l.err = err
+	}
+	l.finish(now)
+}
+
+// abort ends the link at once, with a last word to a peer that may not hear it.
+func (l *Link) abort(now time.Time, err error) {
+	if l.err == nil {
+		l.err = err
+	}
+	l.closing = true
+	l.lcpM.close(now, err.Error())
+	l.finish(now)
+}
+
+// fail makes the link end: LCP says why in the text. It only takes note; the
+// public methods act on it when the automata have come to rest.
+func (l *Link) fail(err error, text string) {
+	if l.ending() {
+		return
+	}
+	l.err, l.text = err, text
+}
+
+// ending tells whether the link is to end, or has.
+func (l *Link) ending() bool { return l.err != nil || l.closing || l.done }
+
+// settle does what fail left to be done.
+func (l *Link) settle(now time.Time) {
+	if l.err == nil || l.closing || l.done {
+		return
+	}
+	l.closing = true
+	l.setPhase(Terminate)
+	l.lcpM.close(now, l.text)
+	if !l.lcpM.state.timed() {
+		l.finish(now)
+	}
+}
+
+// finish says that the link is dead.
+func (l *Link) finish(now time.Time) {
+	if l.done {
+		return
+	}
+	l.closing = true
+	l.lowerDown(now)
+	l.setPhase(Dead)
+	l.emit(Finished{l.err})
+	l.done = true
+}
+
+// Handle takes a whole PPP frame from the wire, with whatever headers it has.
+// Data frames may come here; those of protocols that are open are ignored.
+// The frame is not kept.
+func (l *Link) Handle(now time.Time, frame []byte) {
+	if l.done || l.phase == Dead {
+		return
+	}
+	p, info, err := ParseFrame(frame)
+	if err != nil {
+		l.stats.Malformed++
+		return
+	}
+	l.heard = true
+	l.echo.heard(now)
+	l.dispatch(now, p, info)
+	l.settle(now)
+}
+
+// Advance does what is due by now.
+func (l *Link) Advance(now time.Time) {
+	if l.done {
+		return
+	}
+	l.lcpM.advance(now)
+	l.ccpM.advance(now)
+	l.ipcpM.advance(now)
+	l.ipv6M.advance(now)
+	l.ccp.advance(now)
+	if l.auth != nil {
+		if d := l.auth.Deadline(); !d.IsZero() && !now.Before(d) {
+			l.auth.Advance(now)
+			l.pumpAuth(now)
+		}
+	}
+	if !l.ending() {
+		l.echo.advance(now)
+	}
+	l.settle(now)
+}
+
+// Deadline returns when Advance is to be called next; zero: not before
+// something else happens.
+func (l *Link) Deadline() time.Time {
+	var first time.Time
+	if l.done {
+		return first
+	}
+	consider := func(t time.Time) {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	consider(l.lcpM.deadline)
+	consider(l.ccpM.deadline)
+	consider(l.ipcpM.deadline)
+	consider(l.ipv6M.deadline)
+	consider(l.ccp.resetDeadline)
+	if l.auth != nil {
+		consider(l.auth.Deadline())
+	}
+	if l.echo.running && !l.ending() {
+		consider(l.echo.deadline)
+	}
+	return first
+}
+
+// Activity tells that data came from the peer at that time: it is alive.
+func (l *Link) Activity(now time.Time) {
+	l.heard = true
+	l.echo.heard(now)
+}
+
+// RequestReset tells that a packet of stateful MPPE is missing: the peer is
+// asked to start afresh with a CCP Reset-Request. It may be called for every
+// packet that cannot be opened meanwhile; one request a second goes out.
+func (l *Link) RequestReset(now time.Time) { l.ccp.requestReset(now) }
+
+// Renegotiate negotiates MPPE anew, because what is decrypted makes no sense.
+// CompressionDown follows at once, CompressionUp when it is agreed on; a link
+// that needs this again and again is ended with an MPPEError.
+func (l *Link) Renegotiate(now time.Time) {
+	if l.ending() || l.ccpM.state != Opened || !l.ccp.isUp {
+		return
+	}
+	l.ccp.again(now, "what the peer sends cannot be decrypted")
+	l.settle(now)
+}
+
+// RejectProtocol answers a data frame whose protocol is not open with a
+// Protocol-Reject. Frames decrypted or not are taken alike.
+func (l *Link) RejectProtocol(now time.Time, frame []byte) {
+	p, info, err := ParseFrame(frame)
+	if err != nil {
+		l.stats.Malformed++
+		return
+	}
+	l.rejectProtocol(now, p, info)
+}
+
+func (l *Link) setPhase(p Phase) {
+	if l.phase != p {
+		l.phase = p
+		l.emit(PhaseChanged{p})
+	}
+}
+
+// sendPacket sends a packet of LCP, CCP, IPCP or IPV6CP.
+func (l *Link) sendPacket(p Protocol, pkt Packet) {
+	if l.err != nil && p != ProtocolLCP {
+		return // the link is about to end: only LCP has still something to say
+	}
+	l.sendInfo(p, AppendPacket(nil, pkt))
+}
+
+// sendInfo sends a frame in the form the peer has asked for.
+func (l *Link) sendInfo(p Protocol, info []byte) {
+	open := l.lcpM.state == Opened
+	l.emit(SendFrame{AppendFrame(nil, p, info, open && l.lcp.peerACFC, open && l.lcp.peerPFC)})
+}
+
+// clip cuts what goes into a packet down to what the peer takes.
+func (l *Link) clip(b []byte) []byte {
+	limit := defaultMRU
+	if l.lcpM.state == Opened {
+		limit = l.lcp.peerMRU
+	}
+	return b[:min(len(b), limit-packetHeader-2)]
+}
+
+// random gives 64 random bits.
+func (l *Link) random() uint64 {
+	var b [8]byte
+	src := l.cfg.Rand
+	if src == nil {
+		src = rand.Reader
+	}
+	if _, err := io.ReadFull(src, b[:]); err != nil {
+		rand.Read(b[:]) // never fails
+	}
+	return binary.BigEndian.Uint64(b[:])
+}

@@ -1,0 +1,367 @@
+package ppp
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"goppptp/internal/mschap"
+	"goppptp/internal/ppp/auth"
+)
+
+// rejectLimit bounds the Protocol-Rejects sent in a second.
+const rejectLimit = 10
+
+// dispatch gives a packet to its protocol, if its phase has come (RFC 1661,
+// Section 3.4 to 3.7). What comes early because packets overtake each other, or
+// because the peer is ahead of us, is kept until then.
+func (l *Link) dispatch(now time.Time, p Protocol, info []byte) {
+	if p == ProtocolLCP {
+		l.lcpM.handle(now, info)
+		return
+	}
+	if l.phase == Terminate {
+		if p == ProtocolCCP {
+			l.lateOffer(info)
+		}
+		l.stats.Ignored++
+		return
+	}
+	switch p {
+	case ProtocolIP, ProtocolMPPE:
+		l.stats.Ignored++
+	case ProtocolPAP, ProtocolCHAP, ProtocolEAP:
+		switch {
+		case l.auth != nil && Protocol(l.method.Protocol()) == p:
+			l.auth.Handle(now, uint16(p), info)
+			l.pumpAuth(now)
+		case l.phase == Establish:
+			l.hold(p, info)
+		default:
+			l.rejectProtocol(now, p, info)
+		}
+	case ProtocolCCP:
+		switch {
+		case l.phase != Network:
+			l.holdRequest(p, info)
+		case l.ccpM.ready():
+			l.ccpM.handle(now, info)
+		default: // MPPE is refused, or there are no keys for it
+			l.rejectProtocol(now, p, info)
+		}
+	case ProtocolIPCP:
+		l.network(now, &l.ipcpM, info)
+	case ProtocolIPV6CP:
+		if l.cfg.IPv6 {
+			l.network(now, &l.ipv6M, info)
+		} else {
+			l.rejectProtocol(now, p, info)
+		}
+	case ProtocolIPv6:
+		if !l.net6Told {
+			l.rejectProtocol(now, p, info)
+		}
+	default:
+		l.rejectProtocol(now, p, info)
+	}
+}
+
+// network gives a packet to IPCP or IPV6CP, or keeps it while they may not
+// begin: before authentication, and where MPPE is required before CCP is up.
+//
+// Interop: accel-ppp asks before CCP is done; RouterOS takes a Terminate-Ack
+// for the end of the session.
+func (l *Link) network(now time.Time, m *machine, info []byte) {
+	if m.ready() {
+		m.handle(now, info)
+	} else {
+		l.holdRequest(m.protocol, info)
+	}
+}
+
+// hold keeps the newest packet of a protocol for later.
+func (l *Link) hold(p Protocol, info []byte) {
+	l.held[p] = append([]byte(nil), info...)
+}
+
+// holdRequest does so for Configure-Requests, and drops all else.
+func (l *Link) holdRequest(p Protocol, info []byte) {
+	if pkt, err := ParsePacket(info); err == nil && pkt.Code == ConfigureRequest {
+		l.hold(p, info)
+		return
+	}
+	l.stats.Ignored++
+}
+
+// release hands a held packet to its protocol, whose time has come.
+func (l *Link) release(now time.Time, p Protocol) {
+	if info, ok := l.held[p]; ok {
+		delete(l.held, p)
+		l.dispatch(now, p, info)
+	}
+}
+
+// linkUp is LCP's This-Layer-Up.
+func (l *Link) linkUp(now time.Time) {
+	if l.ending() {
+		return
+	}
+	l.emit(LinkUp{PeerMRU: l.lcp.peerMRU, SendACFC: l.lcp.peerACFC, SendPFC: l.lcp.peerPFC, PeerMagic: l.lcp.peerMagic})
+	l.echo.start(now)
+	l.method = l.lcp.peerAuth
+	switch {
+	case l.cfg.Role == Server && len(l.cfg.Auth) > 0:
+		if len(l.lcp.methods) == 0 {
+			l.lcp.noMethod(l.cfg.Auth[0]) // unreachable while LCP fails on it
+			return
+		}
+		l.method = l.lcp.methods[0]
+		l.auth = auth.NewAuthenticator(l.method, l.cfg.Authenticator)
+	case l.method != 0:
+		l.auth = auth.NewPeer(l.method, l.cfg.Peer)
+	default:
+		l.admit(now, "")
+		return
+	}
+	l.setPhase(Authenticate)
+	l.auth.Start(now)
+	l.pumpAuth(now)
+	l.release(now, Protocol(l.method.Protocol()))
+}
+
+// pumpAuth does what the authentication core asks for.
+func (l *Link) pumpAuth(now time.Time) {
+	for l.auth != nil {
+		switch ev := l.auth.NextEvent().(type) {
+		case nil:
+			return
+		case auth.Send:
+			l.sendInfo(Protocol(ev.Protocol), ev.Packet)
+		case auth.Done:
+			if l.ending() {
+				return
+			}
+			l.emit(Authenticated{ev.Result})
+			l.setKeys(&ev.Result)
+			l.admit(now, ev.Result.User)
+		case auth.Renewed:
+			l.setKeys(&ev.Result)
+			if l.cfg.Role == Server && ev.Result.User != l.user {
+				l.userChanged(ev.Result.User)
+			}
+		case auth.Failed:
+			l.fail(ev.Err, "authentication failed")
+		case auth.Notice:
+			l.emit(Message{ev.Text})
+		}
+	}
+}
+
+func (l *Link) setKeys(r *auth.Result) {
+	l.sendKey, l.recvKey, l.keys = r.StartKeys(l.cfg.Role == Server)
+}
+
+func (l *Link) userChanged(user string) {
+	l.fail(fmt.Errorf("user %q changed to %q in the middle of a session", l.user, user), "authentication failed")
+}
+
+// admit lets the session go on to its networks: the peer is who it should be,
+// or nobody has asked.
+func (l *Link) admit(now time.Time, user string) {
+	switch {
+	case l.assigned && user != l.user:
+		l.userChanged(user)
+		return
+	case l.cfg.Role == Server && l.cfg.Assign != nil && !l.assigned:
+		local, remote, dns, wins, err := l.cfg.Assign(user)
+		if err != nil {
+			l.fail(fmt.Errorf("no address for user %q: %w", user, err), "no address")
+			return
+		}
+		l.local, l.remote, l.dns, l.wins = local, remote, dns, wins
+	}
+	l.user, l.authenticated, l.assigned = user, true, l.cfg.Role == Server
+	l.setPhase(Network)
+	require := l.cfg.MPPE.Require
+	switch {
+	case l.keys && (require || !l.cfg.MPPE.Refuse):
+		l.ccpM.open(now)
+	case require:
+		detail := "the peer asks for no authentication, which the keys come from"
+		if l.method != 0 {
+			detail = fmt.Sprintf("authentication with %s gave no keys for it", l.method)
+		}
+		l.ccp.fail(detail)
+		return
+	}
+	l.release(now, ProtocolCCP)
+	if !require {
+		l.startNetworks(now)
+	}
+}
+
+// startNetworks lets IPCP and IPV6CP begin, and answers what the peer has
+// asked them already.
+func (l *Link) startNetworks(now time.Time) {
+	if !l.ipcpM.ready() {
+		l.ipcpM.open(now)
+		l.release(now, ProtocolIPCP)
+	}
+	if l.cfg.IPv6 && !l.ipv6M.ready() {
+		l.ipv6M.open(now)
+		l.release(now, ProtocolIPV6CP)
+	}
+}
+
+// compressionUp is CCP's This-Layer-Up, with MPPE agreed on.
+func (l *Link) compressionUp(now time.Time) {
+	l.startNetworks(now)
+	l.networkUp()
+	l.network6Up()
+}
+
+// mayPass tells whether data may pass as far as encryption goes.
+func (l *Link) mayPass() bool { return !l.cfg.MPPE.Require || l.ccp.isUp }
+
+// networkUp tells of IPCP, once, when all that it needs is up.
+func (l *Link) networkUp() {
+	if l.ipcp.isUp && !l.netTold && l.mayPass() && !l.ending() {
+		l.netTold = true
+		l.emit(l.ipcp.event())
+	}
+}
+
+func (l *Link) networkDown() {
+	if l.netTold {
+		l.netTold = false
+		l.emit(NetworkDown{})
+	}
+}
+
+func (l *Link) network6Up() {
+	if l.ipv6.isUp && !l.net6Told && l.mayPass() && !l.ending() {
+		l.net6Told = true
+		l.emit(Network6Up{l.ipv6.local, l.ipv6.peer})
+	}
+}
+
+func (l *Link) network6Down() {
+	if l.net6Told {
+		l.net6Told = false
+		l.emit(Network6Down{})
+	}
+}
+
+// linkDown is LCP's This-Layer-Down: the link ends, or begins again.
+func (l *Link) linkDown(now time.Time) {
+	l.lowerDown(now)
+	if s := l.lcpM.state; s == Closing || s == Stopping {
+		l.setPhase(Terminate)
+	} else if !l.done {
+		l.setPhase(Establish)
+	}
+}
+
+// lowerDown takes all that stands on LCP down, data first.
+func (l *Link) lowerDown(now time.Time) {
+	for _, m := range []*machine{&l.ipcpM, &l.ipv6M, &l.ccpM} {
+		if m.ready() {
+			m.event(now, evDown)
+		}
+	}
+	l.echo.stop()
+	clear(l.held)
+	l.auth, l.method, l.authenticated = nil, 0, false
+	l.keys, l.sendKey, l.recvKey = false, mschap.Key{}, mschap.Key{}
+}
+
+// peerLeft: the peer sent LCP's Terminate-Request. Why is not said in a way
+// that could be relied on, but when it did so tells.
+func (l *Link) peerLeft(text string) {
+	if l.ending() {
+		return
+	}
+	client := l.cfg.Role == Client
+	switch {
+	case client && l.phase == Authenticate:
+		// The refusal itself may have been lost on the way.
+		l.err = &auth.Error{Method: l.method, Message: text}
+	case client && l.method == 0 && l.lcp.refused != "":
+		l.err = &NegotiationError{ProtocolLCP, fmt.Sprintf("the server wants to authenticate us with %s, which we are not allowed to do", l.lcp.refused), true}
+	case l.cfg.MPPE.Require && l.phase == Network && !l.ccp.wasUp:
+		l.err = l.ccp.error(text)
+	default:
+		l.err = &PeerError{ProtocolLCP, text}
+	}
+	l.text = "as the peer asked"
+	if l.lcpM.state == Opened {
+		l.closing = true // the automaton does what is left to do
+	}
+}
+
+// lateOffer takes note of what a peer wanted of MPPE that has ended the link
+// already, for the error.
+func (l *Link) lateOffer(info []byte) {
+	var e *MPPEError
+	if !errors.As(l.err, &e) || e.Theirs != "" {
+		return
+	}
+	pkt, err := ParsePacket(info)
+	if err != nil || pkt.Code != ConfigureRequest && pkt.Code != ConfigureNak {
+		return
+	}
+	if opts, err := ParseOptions(pkt.Data); err == nil {
+		if _, bits, ok := l.ccp.note(opts); ok {
+			e.Theirs = bits.String()
+		}
+	}
+}
+
+// rejectProtocol sends a Protocol-Reject (RFC 1661, Section 5.7), which is for
+// the Opened state alone; before the network phase packets are dropped.
+func (l *Link) rejectProtocol(now time.Time, p Protocol, info []byte) {
+	if l.phase != Network || l.lcpM.state != Opened || l.ending() {
+		l.stats.Ignored++
+		return
+	}
+	if now.Sub(l.since) >= time.Second {
+		l.since, l.rejects = now, 0
+	}
+	if l.rejects++; l.rejects > rejectLimit {
+		l.stats.Ignored++
+		return
+	}
+	l.stats.Rejected++
+	data := binary.BigEndian.AppendUint16(nil, uint16(p))
+	l.lcpM.id++
+	l.sendPacket(ProtocolLCP, Packet{ProtocolReject, l.lcpM.id, l.clip(append(data, info...))})
+}
+
+// protocolRejected: the peer does not know a protocol we sent.
+func (l *Link) protocolRejected(now time.Time, p Protocol) {
+	reject := func(m *machine) {
+		if m.ready() {
+			m.why = endRejected
+			m.event(now, evRXJm)
+		}
+	}
+	switch p {
+	case ProtocolCCP:
+		reject(&l.ccpM)
+	case ProtocolIPCP:
+		reject(&l.ipcpM)
+	case ProtocolIPV6CP, ProtocolIPv6:
+		reject(&l.ipv6M)
+	case ProtocolLCP:
+		reject(&l.lcpM)
+	case ProtocolPAP, ProtocolCHAP, ProtocolEAP:
+		if l.phase == Authenticate && Protocol(l.method.Protocol()) == p {
+			l.fail(&NegotiationError{ProtocolLCP, fmt.Sprintf("the peer agreed to authenticate with %s and rejects it", l.method), true}, "authentication failed")
+		}
+	case ProtocolIP:
+		l.emit(Message{"the peer rejects IP packets"})
+	default:
+		l.ccp.rejectedNonsense(now)
+	}
+}
