@@ -40,7 +40,7 @@ type chapPeer struct {
 	challenge []byte // which it answers
 	response  []byte // the packet
 	awaiting  bool   // the verdict on it
-	keys      *keys  // version 1: what it makes
+	keys      **keys // version 1: what it makes
 	odd       string // what was wrong with a challenge that was passed over
 }
 
@@ -99,7 +99,7 @@ func (p *chapPeer) challenged(now time.Time, in packet) {
 			return
 		}
 		nt := mschap.ChallengeResponse([8]byte(value), p.v2.hash)
-		p.keys = &keys{version: 1, hashHash: p.v2.hash.Hash(), challenge: [8]byte(value)}
+		p.keys = hold(keys{version: 1, hashHash: p.v2.hash.Hash(), challenge: [8]byte(value)})
 		answer = append(make([]byte, 24, v1ResponseLen), nt[:]...)
 		answer = append(answer, 1) // "use the Windows NT compatible" response
 	case MSCHAPv2:

@@ -116,7 +116,7 @@ func (a *chapAuthenticator) checkV1(name string, value []byte) verdict {
 	right := mschap.CheckResponse(response, want) && len(value) == v1ResponseLen
 	return a.users.judge(name, cred, missing, right, Result{
 		Message: textGranted,
-		keys:    &keys{version: 1, hashHash: hash.Hash(), challenge: challenge},
+		keys:    hold(keys{version: 1, hashHash: hash.Hash(), challenge: challenge}),
 	})
 }
 

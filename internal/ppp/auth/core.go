@@ -58,6 +58,9 @@ type core struct {
 	m    machine
 }
 
+// Format keeps what a core holds out of every verb of fmt.
+func (c core) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "auth(%v)", c.base.method) }
+
 // Start begins: call it once, when LCP is open. A Peer of PAP sends, one of the
 // other methods waits; an Authenticator the other way round.
 func (c *core) Start(now time.Time) {

@@ -42,7 +42,7 @@ type Result struct {
 	// PasswordChanged tells that the expired password was replaced by the new one.
 	PasswordChanged bool
 
-	keys *keys // nil: the method gives none. A pointer, so that no %v shows it
+	keys **keys // nil: the method gives none. So far away that no verb of fmt prints it
 }
 
 // keys is what MPPE's start keys are made of (RFC 3079).
@@ -53,6 +53,12 @@ type keys struct {
 	ntResponse [24]byte // version 2
 }
 
+// hold makes the Result.keys of k.
+func hold(k keys) **keys {
+	p := &k
+	return &p
+}
+
 // StartKeys gives MPPE's start keys: what we seal with and what we open with.
 // server tells which role we have. ok is false where the method gives no keys:
 // PAP, CHAP, EAP with MD5.
@@ -60,10 +66,11 @@ func (r *Result) StartKeys(server bool) (send, recv mschap.Key, ok bool) {
 	if r.keys == nil {
 		return send, recv, false
 	}
-	if r.keys.version == 1 {
-		key := mschap.StartKeyV1(r.keys.hashHash, r.keys.challenge)
+	k := *r.keys
+	if k.version == 1 {
+		key := mschap.StartKeyV1(k.hashHash, k.challenge)
 		return key, key, true
 	}
-	send, recv = mschap.StartKeysV2(r.keys.hashHash, r.keys.ntResponse, server)
+	send, recv = mschap.StartKeysV2(k.hashHash, k.ntResponse, server)
 	return send, recv, true
 }

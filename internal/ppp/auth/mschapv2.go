@@ -68,7 +68,7 @@ func (x *v2Peer) success(message []byte) (Result, error) {
 		User:            x.cfg.User,
 		Message:         text([]byte(said)),
 		PasswordChanged: x.changed,
-		keys:            &keys{version: 2, hashHash: hashHash, ntResponse: x.response},
+		keys:            hold(keys{version: 2, hashHash: hashHash, ntResponse: x.response}),
 	}, nil
 }
 
@@ -182,7 +182,7 @@ func (x *v2Server) conclude(v verdict, user string, hash mschap.NTHash, peer [16
 	proof := mschap.AuthenticatorResponse(hashHash, response, peer, x.challenge, user)
 	if v.err == nil {
 		v.result.Message = textGranted
-		v.result.keys = &keys{version: 2, hashHash: hashHash, ntResponse: response}
+		v.result.keys = hold(keys{version: 2, hashHash: hashHash, ntResponse: response})
 		return v, fmt.Appendf(nil, "%s M=%s", proof, textGranted)
 	}
 	if !x.ask() {
