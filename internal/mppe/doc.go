@@ -20,9 +20,9 @@
 //
 // # Losses
 //
-// Stateless: a gap moves the key on, and the keys of the last 256 missing
-// packets are kept, so that a late packet opens as well; each key opens one
-// packet. Stateful: a gap makes the Opener wait for a flushed packet, and the
+// Stateless: a gap moves the key on, and the keys of what is missing among the
+// last 256 packets are kept, so that a late packet opens as well; each key opens
+// one packet. Stateful: a gap makes the Opener wait for a flushed packet, and the
 // caller ask for one with a CCP Reset-Request; packets must be put into order
 // before they are opened.
 //

@@ -154,7 +154,7 @@ func (o *Opener) place(count uint16, seq uint32) (uint64, error) {
 	if backward > -ahead {
 		return 0, ErrOld
 	}
-	if backward = largest(backward, -ahead); backward > windowSize {
+	if backward = largest(backward, -ahead); backward >= windowSize {
 		return 0, ErrOld
 	}
 	return last - uint64(backward), nil

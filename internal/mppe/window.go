@@ -2,8 +2,8 @@ package mppe
 
 import "sync"
 
-// windowSize is how many packets behind the furthest one may still come. It is a
-// power of two, and less than the counts there are.
+// windowSize is how many packets, from the furthest one back, may still come. It
+// is less than the counts there are.
 const windowSize = 256
 
 // window holds the keys of packets that have not come. The slot of a packet is
