@@ -95,6 +95,7 @@ func runInGuest(t *testing.T) {
 	}()
 	relay(t, r)
 	<-relayed
+	dissect(t, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,5 +182,27 @@ func relay(t *testing.T, r io.Reader) {
 	}
 	for _, line := range said[""] {
 		t.Log(line)
+	}
+}
+
+// dissect has tshark read what the scenarios captured: no packet of ours may be
+// malformed, or an error to it.
+func dissect(t *testing.T, dir string) {
+	captures, _ := filepath.Glob(dir + "/*.pcap")
+	for _, file := range captures {
+		t.Run("tshark/"+strings.TrimSuffix(filepath.Base(file), ".pcap"), func(t *testing.T) {
+			const severityError = "0x00800000"
+			var complaints strings.Builder
+			cmd := exec.Command("tshark", "-n", "-r", file, "-Y", "_ws.malformed || _ws.expert.severity >= "+severityError,
+				"-T", "fields", "-e", "frame.number", "-e", "ip.src", "-e", "_ws.col.Protocol", "-e", "_ws.expert.message", "-e", "_ws.col.Info")
+			cmd.Stderr = &complaints
+			bad, err := cmd.Output()
+			if err != nil {
+				t.Fatalf("tshark: %v: %s", err, complaints.String())
+			}
+			if len(bad) > 0 {
+				t.Errorf("tshark finds fault with:\n%s", bad)
+			}
+		})
 	}
 }

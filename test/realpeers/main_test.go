@@ -33,6 +33,12 @@ func TestRealPeers(t *testing.T) {
 		run  func(t *testing.T)
 	}{
 		{"reference", testReference},
+		{"client", testClient},
+		{"server", testServer},
+		{"refused", testRefusals},
+		{"weather", testWeather},
+		{"crash", testCrashes},
+		{"roundtrips", testRoundTrips},
 	} {
 		t.Run(group.name, group.run)
 	}
@@ -59,5 +65,14 @@ func prepareGuest(t *testing.T) {
 		if err := os.Chmod(f, 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// begin starts a scenario with nothing left of the one before.
+func begin(t *testing.T) {
+	t.Helper()
+	log.begin(t)
+	if err := os.RemoveAll("/run/goppptp"); err != nil {
+		t.Fatal(err)
 	}
 }

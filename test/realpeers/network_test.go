@@ -120,3 +120,9 @@ func (n *network) delay(t *testing.T, rtt time.Duration) {
 	t.Helper()
 	n.weather(t, netlink.NetemQdiscAttrs{Latency: uint32(rtt.Microseconds() / 2)})
 }
+
+// silence has the router drop all that comes from the clients or goes to them.
+func (n *network) silence(t *testing.T) {
+	t.Helper()
+	n.weather(t, netlink.NetemQdiscAttrs{Loss: 100})
+}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,11 +45,12 @@ func within(d time.Duration, cond func() bool) bool {
 
 // A process is a program that runs in a place.
 type process struct {
-	name string
-	cmd  *exec.Cmd
-	out  transcript
-	done chan struct{} // closed when it has ended
-	took time.Duration // from start to end, set before done is closed
+	name   string
+	cmd    *exec.Cmd
+	out    transcript    // all that it said
+	stdout transcript    // of that, what went to standard output
+	done   chan struct{} // closed when it has ended
+	took   time.Duration // from start to end, set before done is closed
 }
 
 // A transcript is what a process said so far.
@@ -79,7 +81,7 @@ func (p *place) start(t *testing.T, name string, args ...string) *process {
 func (p *place) startAs(t *testing.T, who *syscall.Credential, name string, args ...string) *process {
 	t.Helper()
 	r := &process{name: filepath.Base(name), cmd: exec.Command(name, args...), done: make(chan struct{})}
-	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.out
+	r.cmd.Stdout, r.cmd.Stderr = io.MultiWriter(&r.out, &r.stdout), &r.out
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: who}
 	r.cmd.WaitDelay = time.Second // grandchildren may hold its output open
 	begin := time.Now()

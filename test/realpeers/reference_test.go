@@ -20,7 +20,7 @@ func testReference(t *testing.T) {
 		{"plain-40-stateful", natPlain, pppdOptions{mppe: "40", stateful: true}, "MPPE 40-bit stateful compression enabled"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			log.begin(t)
+			begin(t)
 			n := newNetwork(t, tt.nat)
 			n.inner.serveTransfers(t)
 			if err := n.client.ping("10.250.166.1", 56, 2*time.Second); err != nil {

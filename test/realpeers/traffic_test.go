@@ -10,11 +10,13 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
+	"golang.org/x/sys/unix"
 )
 
 var pingNumber atomic.Uint32
@@ -22,8 +24,20 @@ var pingNumber atomic.Uint32
 // ping sends one echo request of that many octets of data and waits for its
 // reply.
 func (p *place) ping(addr string, size int, wait time.Duration) error {
+	return p.pingThrough("", addr, size, wait)
+}
+
+// pingThrough is ping by that link, whatever the routes say.
+func (p *place) pingThrough(link, addr string, size int, wait time.Duration) error {
 	return p.do(func() error {
-		conn, err := net.Dial("ip4:icmp", addr)
+		dialer := net.Dialer{Control: func(_, _ string, c syscall.RawConn) (err error) {
+			if link == "" {
+				return nil
+			}
+			c.Control(func(fd uintptr) { err = unix.BindToDevice(int(fd), link) })
+			return err
+		}}
+		conn, err := dialer.Dial("ip4:icmp", addr)
 		if err != nil {
 			return err
 		}
