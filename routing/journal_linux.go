@@ -94,9 +94,6 @@ func (j *journal) write(r *record) (err error) {
 	if _, err := f.Write(append(data, '\n')); err != nil {
 		return err
 	}
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
 	if err := os.Rename(f.Name(), j.path); err != nil {
 		return err
 	}
@@ -123,7 +120,11 @@ func (j *journal) remove() error {
 
 // lockTable waits for its turn to change the table.
 func lockTable(ctx context.Context, runDir string) (unlock func(), err error) {
-	if err := os.MkdirAll(filepath.Join(runDir, dirName), 0o755); err != nil {
+	if err := os.MkdirAll(runDir, 0o755); err != nil {
+		return nil, fmt.Errorf("routing: journal: %w", err)
+	}
+	// Whoever can open a journal can lock it, and have its owner taken for alive.
+	if err := os.Mkdir(filepath.Join(runDir, dirName), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("routing: journal: %w", err)
 	}
 	path := filepath.Join(runDir, lockName)

@@ -274,7 +274,7 @@ func gone(err error) bool {
 func ruleOf(r *netlink.Rule) Rule {
 	out := Rule{Priority: r.Priority, Invert: r.Invert, Mark: r.Mark, In: r.IifName, Out: r.OifName, Table: r.Table, Suppress: r.SuppressPrefixlen,
 		Other: r.Tos != 0 || r.Dport != nil || r.Sport != nil || r.IPProto != 0 || r.TunID != 0 ||
-			r.UIDRange != nil && (r.UIDRange.Start > 0 || r.UIDRange.End == 0)}
+			r.UIDRange != nil && r.UIDRange.Start > 0}
 	out.From, _ = prefixOf(r.Src)
 	out.To, _ = prefixOf(r.Dst)
 	if r.Goto > 0 {

@@ -107,9 +107,9 @@ func (p *planner) find(s Severity, code, fix, format string, args ...any) {
 }
 
 // ignored finds the routes that must not count when the path without the
-// tunnel is looked for: our own, those that other sessions with the same
-// gateway have through their tunnels, and leftovers that nobody claims. What a
-// session with another gateway has, counts: ours may be behind it.
+// tunnel is looked for: our own, those of other sessions with the same gateway,
+// and leftovers that nobody claims. What a session with another gateway has,
+// counts: ours may be behind it.
 func (p *planner) ignored() {
 	p.skip, p.ours = map[*Entry]bool{}, map[*Entry]bool{}
 	others, counts := map[routeKey]bool{}, map[routeKey]bool{}
@@ -117,7 +117,7 @@ func (p *planner) ignored() {
 		for i := range o.Routes {
 			k := o.Routes[i].key()
 			others[k] = true
-			counts[k] = counts[k] || o.Gateway != p.cfg.Gateway || o.Routes[i].Dev != o.Link
+			counts[k] = counts[k] || o.Gateway != p.cfg.Gateway
 		}
 	}
 	for i := range p.st.Mine {

@@ -44,6 +44,14 @@ func Repair(runDir string) (done []string, err error) {
 		}
 	}
 	var failed []error
+	for i := range list {
+		if list[i].alive && list[i].err != nil {
+			failed = append(failed, list[i].err)
+		}
+	}
+	if len(failed) > 0 { // what it owns is not known
+		return nil, errors.Join(failed...)
+	}
 	// Backwards: subnets before the route to their next hop.
 	for i := len(st.Routes) - 1; i >= 0; i-- {
 		e := st.Routes[i]
@@ -58,10 +66,7 @@ func Repair(runDir string) (done []string, err error) {
 	}
 	for i := range list {
 		f := &list[i]
-		switch {
-		case f.alive && f.err != nil:
-			failed = append(failed, f.err)
-		case !f.alive && len(failed) == 0 && (f.Namespace == ns || f.err != nil):
+		if !f.alive && len(failed) == 0 && (f.Namespace == ns || f.err != nil) {
 			if err := os.Remove(f.path); err != nil && !errors.Is(err, os.ErrNotExist) {
 				failed = append(failed, err)
 			}

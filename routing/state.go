@@ -163,7 +163,7 @@ func (st *State) link(name string) *Link {
 
 // connected reports whether e is the subnet of one of this machine's own addresses.
 func (st *State) connected(e *Entry) bool {
-	if e.Kind != Unicast || e.Via.IsValid() || len(e.Hops) > 0 || e.To.IsSingleIP() {
+	if e.Kind != Unicast || e.Via.IsValid() || len(e.Hops) > 0 || e.To.IsSingleIP() || e.To.Bits() == 0 {
 		return false
 	}
 	for _, a := range st.Addrs {

@@ -219,7 +219,7 @@ func (p *planner) part(to netip.Prefix, c *Entry) {
 		}
 	}
 	if len(lost) > 0 {
-		p.find(Fatal, OverlapPart, "exclude "+c.To.String()+", or request subnets beside it, or say \"on_conflict: warn\"",
+		p.find(Fatal, OverlapPart, "request subnets beside it, or single hosts, or say \"on_conflict: warn\"",
 			"%s is a part of %s on %s and holds %s: this machine would lose it", to, c.To, c.Dev, strings.Join(lost, " and "))
 		return
 	}
@@ -245,6 +245,10 @@ func (p *planner) policy(to netip.Prefix, said map[*Rule]bool) {
 		return
 	}
 	said[rule] = true
+	if rule.Table == 0 {
+		p.find(Warning, PolicyRule, "look at \"ip rule\"", "%s does not go through the tunnel: a policy rule (priority %d) refuses such packets", to, rule.Priority)
+		return
+	}
 	p.find(Warning, PolicyRule, "look at \"ip rule\": another VPN may have to be taken down",
 		"%s does not go through the tunnel: a policy rule (priority %d) sends it to table %d before the main table is looked at", to, rule.Priority, rule.Table)
 }
