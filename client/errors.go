@@ -1,0 +1,149 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"strings"
+	"syscall"
+
+	"goppptp/internal/control"
+	"goppptp/internal/osnet"
+	"goppptp/internal/ppp"
+	"goppptp/internal/ppp/auth"
+	"goppptp/internal/pptp"
+	"goppptp/profiles"
+	"goppptp/routing"
+)
+
+// errNoGRE says that the call is connected and nothing comes back through it.
+var errNoGRE = errors.New("no GRE packet came back")
+
+// errClosed is the end that was asked for.
+var errClosed = errors.New("closed")
+
+// Explain turns what went wrong into the one line for the user, with the
+// reason that scripts branch on and what to do about it.
+func Explain(err error) *control.Error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*control.Error](err); ok {
+		return e
+	}
+	reason, hint := classify(err)
+	return &control.Error{Reason: reason, Text: err.Error(), Hint: hint}
+}
+
+func classify(err error) (reason control.Reason, hint string) {
+	if _, ok := errors.AsType[*routing.ConflictError](err); ok {
+		return control.ReasonConflict, "see `goppptp plan` for all that was found; on_conflict: warn goes on regardless"
+	}
+	if _, ok := errors.AsType[*routing.NoPathError](err); ok {
+		return control.ReasonUnreachable, "check the machine's network and its default route"
+	}
+	if _, ok := errors.AsType[*auth.ServerError](err); ok {
+		return control.ReasonAuth, "either the password is wrong on one side, or this is not the server it claims to be; nothing was sent through it"
+	}
+	if _, ok := errors.AsType[*auth.Error](err); ok {
+		return control.ReasonAuth, "check user (DOMAIN\\user where the server wants one) and password in the profile"
+	}
+	if _, ok := errors.AsType[*ppp.MPPEError](err); ok {
+		return control.ReasonMPPE, "make `mppe: {require, bits, stateful}` of the profile and the server's setting meet"
+	}
+	if errors.Is(err, errNoGRE) {
+		return control.ReasonGRE, "a router or firewall on the way drops GRE (IP protocol 47): allow it, or load the PPTP helper (nf_conntrack_pptp, nf_nat_pptp) there"
+	}
+	if e, ok := errors.AsType[*osnet.ICMPError](err); ok && e.NoGRE() {
+		return control.ReasonGRE, "the gateway itself refuses GRE (IP protocol 47): forward it to the PPTP server along with TCP port 1723"
+	}
+	if _, ok := errors.AsType[*osnet.SendError](err); ok {
+		return control.ReasonGRE, "GRE does not leave this machine: look at its firewall (OUTPUT chain)"
+	}
+	if _, ok := errors.AsType[*osnet.PrivilegeError](err); ok || errors.Is(err, fs.ErrPermission) {
+		return control.ReasonPermission, "run it as root, or give it CAP_NET_ADMIN and CAP_NET_RAW"
+	}
+	if _, ok := errors.AsType[*profiles.Error](err); ok {
+		return control.ReasonUsage, ""
+	}
+	return control.ReasonFailed, ""
+}
+
+// unreachable says that the gateway's name or TCP port cannot be reached.
+func unreachable(hint, format string, args ...any) *control.Error {
+	return &control.Error{Reason: control.ReasonUnreachable, Text: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+func explainResolve(host string, err error) error {
+	why := err.Error()
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		switch {
+		case e.IsNotFound:
+			why = "no such host"
+		case e.IsTimeout:
+			why = "no name server answered"
+		default:
+			why = e.Err
+		}
+	}
+	return unreachable("check `gateway` in the profile and the machine's DNS", "the gateway's name %q does not resolve: %s", host, why)
+}
+
+func explainDial(server netip.AddrPort, err error) error {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return unreachable("no PPTP server listens there: check `gateway`, the server, and the port forwarding of TCP 1723 on the gateway",
+			"cannot connect to %v: connection refused", server)
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		return unreachable("check the machine's network and its route to the gateway", "cannot connect to %v: no route to it", server)
+	}
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		return unreachable("is the address right, and TCP port 1723 open on the way?", "cannot connect to %v: no answer", server)
+	}
+	return unreachable("", "cannot connect to %v: %v", server, last(err))
+}
+
+// last returns what is at the bottom of a chain of wrapped errors.
+func last(err error) error {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err
+		}
+		err = next
+	}
+}
+
+// explainControl says what a control connection that ended before the call
+// was connected means.
+func explainControl(server netip.AddrPort, err error) error {
+	if err == nil {
+		return &control.Error{Reason: control.ReasonFailed, Text: fmt.Sprintf("%v closed the control connection before the call was connected", server)}
+	}
+	if e, ok := errors.AsType[*pptp.CallError](err); ok {
+		return &control.Error{Reason: control.ReasonFailed, Text: last(e).Error(), Hint: "the server's log says more"}
+	}
+	if strings.Contains(err.Error(), server.String()) {
+		return err
+	}
+	return fmt.Errorf("%v: %w", server, err)
+}
+
+// explainSession adds what the data path saw to why a session did not come up.
+func explainSession(err error, heard bool, sendErr error) error {
+	if _, ok := errors.AsType[*ppp.TimeoutError](err); ok && !heard {
+		err = errNoGRE
+	}
+	if !errors.Is(err, errNoGRE) {
+		return err
+	}
+	if sendErr != nil {
+		return fmt.Errorf("the control connection works, but GRE cannot be sent: %w", sendErr)
+	}
+	return fmt.Errorf("the control connection works and the call is connected, but %w", err)
+}

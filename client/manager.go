@@ -1,0 +1,266 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"goppptp/internal/control"
+	"goppptp/profiles"
+	"goppptp/routing"
+)
+
+// A Manager holds the sessions of the daemon, one a profile; it is the
+// control.Backend of the control socket.
+type Manager struct {
+	control.Hub
+	opts ManagerOptions
+
+	mu       sync.Mutex
+	sessions map[string]*managed // mu guards
+	closing  bool                // mu guards
+	running  sync.WaitGroup
+	idle     chan struct{} // a value when the last session has ended
+}
+
+// ManagerOptions say where the profiles are and what sessions stand on.
+type ManagerOptions struct {
+	Profiles []string // directories
+	Platform Platform // nil: Linux{}
+	// Routes makes the applier of one session.
+	Routes func() routing.Applier
+	Log    *slog.Logger
+}
+
+type managed struct {
+	session *Session
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when Run has returned
+	err     error         // what Run returned; read after done
+}
+
+// NewManager returns a manager without sessions.
+func NewManager(opts ManagerOptions) *Manager {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Manager{opts: opts, sessions: map[string]*managed{}, idle: make(chan struct{}, 1)}
+}
+
+// Idle returns a channel that has a value after a session was the last to end.
+func (m *Manager) Idle() <-chan struct{} { return m.idle }
+
+// Live returns how many sessions there are that are not over.
+func (m *Manager) Live() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := 0
+	for _, s := range m.sessions {
+		select {
+		case <-s.done:
+		default:
+			n++
+		}
+	}
+	return n
+}
+
+// Used reports whether there has been any session.
+func (m *Manager) Used() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.sessions) > 0
+}
+
+// Close ends all sessions in an orderly way and waits for them.
+func (m *Manager) Close() {
+	m.mu.Lock()
+	m.closing = true
+	for _, s := range m.sessions {
+		s.cancel()
+	}
+	m.mu.Unlock()
+	m.running.Wait()
+}
+
+// load reads an installed profile; a failure is a usage error.
+func (m *Manager) load(name string) (*profiles.Profile, error) {
+	p, err := profiles.LoadInstalled(m.opts.Profiles, name)
+	if err != nil {
+		return nil, &control.Error{Reason: control.ReasonUsage, Text: err.Error()}
+	}
+	return p, nil
+}
+
+// Up connects and returns once the tunnel carries traffic and the routes are
+// in. A session that is up already is left alone; one that is connecting is
+// waited for.
+func (m *Manager) Up(ctx context.Context, req control.UpRequest) (control.Status, error) {
+	p, err := m.load(req.Profile)
+	if err != nil {
+		return control.Status{}, err
+	}
+	password := profiles.Secret(req.Password)
+	if p.HasSecret() {
+		if password, err = p.ReadSecret(ctx); err != nil {
+			return control.Status{}, &control.Error{Reason: control.ReasonUsage, Text: err.Error()}
+		}
+	} else if password == "" {
+		return control.Status{}, &control.Error{Reason: control.ReasonUsage, Text: fmt.Sprintf("profile %s stores no password", p.Name), Hint: "`goppptp up` on a terminal asks for it"}
+	}
+	s, started, err := m.start(p, password, profiles.Secret(req.NewPassword))
+	if err != nil {
+		return control.Status{}, err
+	}
+	select {
+	case <-s.session.Ready():
+		return s.session.Status(), nil
+	case <-s.done:
+		if s.err == nil {
+			return s.session.Status(), &control.Error{Reason: control.ReasonFailed, Text: "disconnected before it was up"}
+		}
+		return s.session.Status(), Explain(s.err)
+	case <-ctx.Done():
+		if started { // whoever asked has gone away
+			s.cancel()
+			<-s.done
+		}
+		return s.session.Status(), context.Cause(ctx)
+	}
+}
+
+// start returns the profile's session, a new one where none runs.
+func (m *Manager) start(p *profiles.Profile, password, newPassword profiles.Secret) (s *managed, started bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closing {
+		return nil, false, errors.New("the daemon is ending")
+	}
+	if s := m.sessions[p.Name]; s != nil {
+		select {
+		case <-s.done:
+		default:
+			return s, false, nil
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s = &managed{cancel: cancel, done: make(chan struct{})}
+	s.session = New(Config{
+		Profile: p, Password: password, NewPassword: newPassword, Platform: m.opts.Platform,
+		Routes: m.opts.Routes(), Log: m.opts.Log, OnEvent: m.Publish,
+	})
+	m.sessions[p.Name] = s
+	m.running.Go(func() {
+		defer cancel()
+		s.err = s.session.Run(ctx)
+		close(s.done)
+		if m.Live() == 0 {
+			select {
+			case m.idle <- struct{}{}:
+			default:
+			}
+		}
+	})
+	return s, true, nil
+}
+
+func (m *Manager) get(profile string) *managed {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sessions[profile]
+}
+
+// Down disconnects and returns when everything is taken back.
+func (m *Manager) Down(ctx context.Context, profile string) (control.Status, error) {
+	s := m.get(profile)
+	if s == nil {
+		return m.Session(ctx, profile)
+	}
+	s.cancel()
+	select {
+	case <-s.done:
+		return s.session.Status(), s.err
+	case <-ctx.Done():
+		return s.session.Status(), context.Cause(ctx)
+	}
+}
+
+// Session returns the status of a profile's session.
+func (m *Manager) Session(_ context.Context, profile string) (control.Status, error) {
+	if s := m.get(profile); s != nil {
+		return s.session.Status(), nil
+	}
+	p, err := m.load(profile)
+	if err != nil {
+		return control.Status{}, err
+	}
+	return control.Status{Profile: p.Name, State: control.StateDown, Gateway: gatewayText(p), User: p.User, Routes: []control.Route{}}, nil
+}
+
+// Sessions returns every session there has been, by name of profile.
+func (m *Manager) Sessions(context.Context) ([]control.Status, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := make([]control.Status, 0, len(m.sessions))
+	for _, s := range m.sessions {
+		out = append(out, s.session.Status())
+	}
+	slices.SortFunc(out, func(a, b control.Status) int {
+		if a.Profile < b.Profile {
+			return -1
+		}
+		return 1
+	})
+	return out, nil
+}
+
+// AddRoute sends one more subnet through a live tunnel.
+func (m *Manager) AddRoute(ctx context.Context, profile string, r control.Route) error {
+	s, err := m.live(profile)
+	if err != nil {
+		return err
+	}
+	return s.AddRoute(ctx, routing.Route{To: r.To, Metric: r.Metric})
+}
+
+// DelRoute takes a subnet out of a live tunnel.
+func (m *Manager) DelRoute(ctx context.Context, profile string, r control.Route) error {
+	s, err := m.live(profile)
+	if err != nil {
+		return err
+	}
+	return s.DelRoute(ctx, r.To)
+}
+
+func (m *Manager) live(profile string) (*Session, error) {
+	if s := m.get(profile); s != nil {
+		select {
+		case <-s.done:
+		default:
+			return s.session, nil
+		}
+	}
+	return nil, &control.Error{Reason: control.ReasonUsage, Text: fmt.Sprintf("%s is not up", profile)}
+}
+
+// Profiles lists the installed profiles.
+func (m *Manager) Profiles(context.Context) ([]control.ProfileInfo, error) {
+	var out []control.ProfileInfo
+	for _, e := range profiles.List(m.opts.Profiles) {
+		info := control.ProfileInfo{Name: e.Name, File: e.Path}
+		if p := e.Profile; p != nil {
+			info.Gateway, info.User, info.Asks = gatewayText(p), p.User, !p.HasSecret()
+			for _, r := range p.Routes {
+				info.Routes = append(info.Routes, r.String())
+			}
+		}
+		if e.Err != nil {
+			info.Error = e.Err.Error()
+		}
+		out = append(out, info)
+	}
+	return out, nil
+}

@@ -1,0 +1,189 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"goppptp/internal/control"
+	"goppptp/internal/tunnel"
+	"goppptp/profiles"
+	"goppptp/routing"
+)
+
+// A Session is the tunnel of one profile: dialled, kept up, dialled again
+// when it was lost, and taken down without a trace.
+type Session struct {
+	cfg   Config
+	log   *slog.Logger
+	ready chan struct{} // closed when it is up for the first time
+
+	setting sync.Mutex // held while the applier is at work
+
+	mu     sync.Mutex
+	status control.Status  // mu guards
+	live   *tunnel.Session // mu guards; nil: none
+	routes routing.Config  // mu guards; what is wanted now
+	wasUp  bool            // mu guards
+}
+
+// New prepares a session; Run runs it.
+func New(cfg Config) *Session {
+	if cfg.Platform == nil {
+		cfg.Platform = Linux{}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.OnEvent == nil {
+		cfg.OnEvent = func(control.Event) {}
+	}
+	p := cfg.Profile
+	s := &Session{cfg: cfg, log: cfg.Log.With("profile", p.Name), ready: make(chan struct{}), routes: p.RoutingConfig()}
+	s.status = control.Status{
+		Profile: p.Name, State: control.StateConnecting, User: p.User,
+		Gateway: gatewayText(p), Routes: []control.Route{},
+	}
+	return s
+}
+
+func gatewayText(p *profiles.Profile) string {
+	if p.Port == profiles.DefaultPort {
+		return p.Gateway
+	}
+	return net.JoinHostPort(p.Gateway, strconv.Itoa(int(p.Port)))
+}
+
+// Ready returns a channel that is closed once the tunnel carries traffic and
+// the routes are in, for the first time.
+func (s *Session) Ready() <-chan struct{} { return s.ready }
+
+// Waits between attempts after a session was lost: doubling, and spread so
+// that many clients of a server that comes back do not come at once.
+const (
+	backoffMin = time.Second
+	backoffMax = 30 * time.Second
+)
+
+// Run connects and stays until ctx is done, and takes everything back. It
+// returns nil when the session ended because ctx was done, and otherwise why
+// it could not connect; a session that was up and was lost is dialled again,
+// if the profile says so, for as long as it takes, except where the server
+// refuses the user.
+func (s *Session) Run(ctx context.Context) error {
+	err := s.run(ctx)
+	if cerr := s.cfg.Routes.Close(); cerr != nil {
+		s.log.Error("cannot take back the routes", "error", cerr)
+		if err == nil {
+			err = cerr
+		}
+	}
+	s.mu.Lock()
+	s.status.State, s.status.Error = control.StateDown, nil
+	if err != nil {
+		s.status.State, s.status.Error = control.StateFailed, Explain(err)
+	}
+	s.clearLocked()
+	s.mu.Unlock()
+	s.publishState()
+	return err
+}
+
+func (s *Session) run(ctx context.Context) error {
+	backoff := backoffMin
+	for attempt := 1; ; attempt++ {
+		s.update(func(st *control.Status) {
+			st.Attempt = attempt - 1
+			st.NextAttempt = time.Time{}
+		})
+		wasUp, err := s.attempt(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if wasUp {
+			attempt, backoff = 1, backoffMin
+		}
+		if err == nil {
+			err = errors.New("the server ended the session")
+		}
+		e := Explain(err)
+		s.mu.Lock()
+		again := s.wasUp && s.cfg.Profile.Reconnect && e.Reason != control.ReasonAuth && e.Reason != control.ReasonPermission
+		s.mu.Unlock()
+		if !again {
+			return err
+		}
+		wait := backoff/2 + rand.N(backoff)
+		backoff = min(2*backoff, backoffMax)
+		s.log.Warn("session lost, dialling again", "reason", e.Text, "in", wait.Round(time.Millisecond))
+		s.update(func(st *control.Status) {
+			st.State, st.Error, st.NextAttempt = control.StateReconnecting, e, time.Now().Add(wait)
+		})
+		s.publishState()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+	}
+}
+
+// Status returns what is known of the session now.
+func (s *Session) Status() control.Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.status
+	st.Routes = append([]control.Route{}, s.status.Routes...)
+	if s.live != nil {
+		st.Counters = counters(s.live.Stats())
+	}
+	return st
+}
+
+func counters(t tunnel.Stats) control.Counters {
+	return control.Counters{
+		RxBytes: t.RxBytes, TxBytes: t.TxBytes, RxPackets: t.RxPackets, TxPackets: t.TxPackets,
+		RxLate: t.Late, RxLost: t.Lost,
+		RxDropped: t.Duplicates + t.Old + t.Discarded + t.Undecryptable + t.Nonsense + t.RefusedClear + t.Invalid,
+		TxDropped: t.Closed + t.SendErrors,
+	}
+}
+
+func (s *Session) update(f func(*control.Status)) {
+	s.mu.Lock()
+	f(&s.status)
+	s.mu.Unlock()
+}
+
+// clearLocked forgets what holds only while the tunnel is up.
+func (s *Session) clearLocked() {
+	st := &s.status
+	st.Stage, st.Interface, st.MTU, st.MPPE, st.Auth, st.DNS = "", "", 0, nil, "", nil
+	st.Local, st.Peer = netip.Addr{}, netip.Addr{}
+	st.Routes, st.Since = []control.Route{}, time.Time{}
+	s.live = nil
+}
+
+// stage tells how far connecting has come.
+func (s *Session) stage(stage control.Stage, text string) {
+	s.update(func(st *control.Status) { st.Stage = stage })
+	s.log.Info(string(stage), "detail", text)
+	s.cfg.OnEvent(control.Event{Time: time.Now(), Type: control.EventStage, Profile: s.cfg.Profile.Name, Stage: stage, Text: text})
+}
+
+// note tells the user something that changes nothing.
+func (s *Session) note(text string) {
+	s.cfg.OnEvent(control.Event{Time: time.Now(), Type: control.EventNote, Profile: s.cfg.Profile.Name, Text: text})
+}
+
+func (s *Session) publishState() {
+	st := s.Status()
+	s.log.Info("state", "state", st.State)
+	s.cfg.OnEvent(control.Event{Time: time.Now(), Type: control.EventState, Profile: st.Profile, Status: &st, Error: st.Error})
+}

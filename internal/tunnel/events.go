@@ -1,0 +1,58 @@
+package tunnel
+
+import (
+	"net/netip"
+
+	"goppptp/internal/ppp"
+	"goppptp/internal/ppp/auth"
+)
+
+// A Network is what the two ends agreed on for the tunnel's interface.
+type Network struct {
+	Local, Peer   netip.Addr
+	DNS, WINS     []netip.Addr
+	MTU           int    // octets of the largest IP packet
+	Local6, Peer6 uint64 // IPv6 interface identifiers, 0: none
+}
+
+// An Event is something that happened to a session: Phase, LinkUp,
+// Authenticated, MPPEUp, MPPEDown, Up, Down, Message or Finished.
+type Event interface{ isEvent() }
+
+type (
+	// Phase is the phase of the link (RFC 1661, Section 3.2).
+	Phase struct{ Phase ppp.Phase }
+	// LinkUp tells what LCP agreed on.
+	LinkUp struct{ ppp.LinkUp }
+	// Authenticated tells who was believed to whom.
+	Authenticated struct{ auth.Result }
+	// MPPEUp tells that both directions are encrypted, and how.
+	MPPEUp struct {
+		SendBits, RecvBits         int
+		SendStateful, RecvStateful bool
+	}
+	// MPPEDown tells that encryption ended.
+	MPPEDown struct{}
+	// Up tells that packets flow.
+	Up struct {
+		Network   Network
+		Interface string
+	}
+	// Down tells that packets have ceased to flow; the session may come Up
+	// again or be Finished.
+	Down struct{}
+	// Message is a text that the peer sent for people to read.
+	Message struct{ Text string }
+	// Finished is the last event; Err is what Run returns.
+	Finished struct{ Err error }
+)
+
+func (Phase) isEvent()         {}
+func (LinkUp) isEvent()        {}
+func (Authenticated) isEvent() {}
+func (MPPEUp) isEvent()        {}
+func (MPPEDown) isEvent()      {}
+func (Up) isEvent()            {}
+func (Down) isEvent()          {}
+func (Message) isEvent()       {}
+func (Finished) isEvent()      {}

@@ -1,0 +1,356 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"goppptp/internal/gre"
+	"goppptp/internal/mppe"
+	"goppptp/internal/ppp"
+)
+
+// A TUN is the network interface at the near end of a tunnel; it moves whole
+// IP packets in batches. golang.zx2c4.com/wireguard/tun has the same shape.
+type TUN interface {
+	// Read fills bufs[i][offset:] with a packet of sizes[i] octets each and
+	// returns how many; it blocks until there is one.
+	Read(bufs [][]byte, sizes []int, offset int) (int, error)
+	// Write delivers the packets bufs[i][offset:]; what is before offset is
+	// room it may use, at least 10 octets.
+	Write(bufs [][]byte, offset int) (int, error)
+	// BatchSize is the largest number of packets Read returns.
+	BatchSize() int
+	Name() string
+	Close() error
+}
+
+// Config says how a session behaves and where its packets go.
+type Config struct {
+	PPP ppp.Config
+	Log *slog.Logger
+	// CallID is what the peer puts into packets to us, PeerCallID what we put
+	// into packets to the peer.
+	CallID, PeerCallID uint16
+	// Send sends GRE packets, from their GRE header on, to the peer. It is not
+	// called concurrently and must not keep the packets.
+	Send func(packets [][]byte) error
+	// OpenTUN makes the network interface once the addresses are known. It is
+	// called from the loop; the session closes the TUN.
+	OpenTUN func(n Network) (TUN, error)
+	// OnEvent is told what happens, in the order it does, from the loop's
+	// goroutine: it must not block.
+	OnEvent func(Event)
+	// PathMTU is the largest IP packet, in octets, that the way to the peer
+	// takes; 0 means 1500.
+	PathMTU int
+	// MTU bounds the size, in octets, of the IP packets inside the tunnel; 0:
+	// what PathMTU leaves.
+	MTU int
+}
+
+// A Session runs one call: authentication, negotiation and the data path.
+type Session struct {
+	cfg  Config
+	link *ppp.Link // owned by loop
+	recv receiver
+	send transmitter
+
+	frames   chan []byte           // control frames to the loop
+	requests mailbox[func()]       // from any goroutine to the loop
+	notices  chan struct{}         // the data path wants the loop: see flags
+	flags    atomic.Uint32         // notice bits
+	heard    atomic.Int64          // when the peer was last heard, Unix nanoseconds
+	sendErr  atomic.Pointer[error] // the first error of Send
+	acks     ackState              // what is to be acknowledged
+	stats    counters
+
+	// owned by loop
+	tun        TUN
+	network    Network
+	linkUp     ppp.LinkUp
+	compressed bool
+	up         bool
+	pump       sync.WaitGroup
+	told       int64 // what the link knows of heard
+	finished   bool
+	err        error
+}
+
+// Notices from the data path to the loop.
+const (
+	noticeLost     = 1 << iota // stateful MPPE: a packet is missing
+	noticeNonsense             // decrypted packets make no sense
+	noticeAck                  // an acknowledgement is waiting
+	noticeTUN                  // the TUN failed
+)
+
+// New prepares a session for a call that is connected; Run runs it.
+func New(cfg Config) *Session {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.OnEvent == nil {
+		cfg.OnEvent = func(Event) {}
+	}
+	if cfg.PathMTU == 0 {
+		cfg.PathMTU = 1500
+	}
+	if cfg.PPP.MRU == 0 {
+		cfg.PPP.MRU = MRU(cfg.PathMTU)
+	}
+	s := &Session{
+		cfg:      cfg,
+		link:     ppp.NewLink(cfg.PPP),
+		frames:   make(chan []byte, 64),
+		requests: newMailbox[func()](),
+		notices:  make(chan struct{}, 1),
+	}
+	s.acks.policy = gre.Acks{Delay: ackDelay, Every: ackEvery}
+	s.send.seq = gre.NewSender(cfg.PeerCallID, 0)
+	return s
+}
+
+// Run runs the session until it is over and returns why: nil if it ended as
+// we asked. When ctx is done the session says goodbye to the peer and ends,
+// within the few seconds that PPP allows for it.
+func (s *Session) Run(ctx context.Context) error {
+	defer s.closeTUN()
+	t := newTimer()
+	defer t.stop()
+	stop := ctx.Done()
+	s.link.Open(time.Now())
+	for {
+		s.drain()
+		if s.finished {
+			s.setMode(modeClosed)
+			s.cfg.OnEvent(Finished{s.err})
+			return s.err
+		}
+		t.arm(earliest(s.link.Deadline(), s.acks.deadline(), s.recv.deadline()))
+		select {
+		case <-stop:
+			stop = nil
+			s.link.Close(time.Now(), "closed by the user")
+		case frame := <-s.frames:
+			s.link.Handle(time.Now(), frame)
+		case <-s.requests.ready():
+			for _, f := range s.requests.take() {
+				f()
+			}
+		case <-s.notices:
+			s.notice(time.Now())
+		case <-t.fired():
+			now := time.Now()
+			if heard := s.heard.Load(); heard != s.told {
+				s.told = heard
+				s.link.Activity(time.Unix(0, heard))
+			}
+			s.link.Advance(now)
+			s.acknowledge(now)
+			s.expireQueue(now)
+		}
+	}
+}
+
+func earliest(times ...time.Time) time.Time {
+	var min time.Time
+	for _, t := range times {
+		if !t.IsZero() && (min.IsZero() || t.Before(min)) {
+			min = t
+		}
+	}
+	return min
+}
+
+// Close ends the session in an orderly way: Terminate-Request, and Run
+// returns when the peer has agreed or has not answered in time.
+func (s *Session) Close(reason string) {
+	s.requests.put(func() { s.link.Close(time.Now(), reason) })
+}
+
+// Abort ends the session at once, without a word to the peer; Run returns err.
+func (s *Session) Abort(err error) {
+	s.requests.put(func() {
+		if !s.finished {
+			s.finished, s.err = true, err
+		}
+	})
+}
+
+// notify asks the loop to look at the given notice.
+func (s *Session) notify(bit uint32) {
+	if s.flags.Or(bit)&bit != 0 {
+		return // it has been told and has not looked yet
+	}
+	select {
+	case s.notices <- struct{}{}:
+	default:
+	}
+}
+
+// notice does what the data path asked for.
+func (s *Session) notice(now time.Time) {
+	bits := s.flags.Swap(0)
+	if bits&noticeLost != 0 {
+		s.link.RequestReset(now)
+	}
+	if bits&noticeNonsense != 0 {
+		s.cfg.Log.Warn("decrypted packets make no sense, negotiating encryption anew")
+		s.link.Renegotiate(now)
+	}
+	if bits&noticeTUN != 0 {
+		s.link.Close(now, "the network interface is gone")
+		s.err = errTUNGone
+	}
+	// noticeAck: the timer is armed in any case
+}
+
+var errTUNGone = errors.New("the tunnel's network interface was removed")
+
+// isGone reports whether a device will give no more packets.
+func isGone(err error) bool {
+	return errors.Is(err, os.ErrClosed) || errors.Is(err, syscall.EBADFD) || errors.Is(err, syscall.EBADF) || errors.Is(err, syscall.ENODEV)
+}
+
+// drain performs what the link asks for.
+func (s *Session) drain() {
+	for !s.finished {
+		switch ev := s.link.NextEvent().(type) {
+		case nil:
+			return
+		case ppp.SendFrame:
+			s.cfg.Log.Debug("frame sent", "frame", frameText(ev.Frame))
+			s.sendFrame(ev.Frame)
+		case ppp.PhaseChanged:
+			s.cfg.OnEvent(Phase{ev.Phase})
+		case ppp.LinkUp:
+			s.linkUp = ev
+			s.setLink(ev)
+			s.cfg.OnEvent(LinkUp{ev})
+		case ppp.Authenticated:
+			s.cfg.OnEvent(Authenticated{ev.Result})
+		case ppp.CompressionUp:
+			s.compressionUp(ev)
+		case ppp.CompressionDown:
+			s.compressed = false
+			s.installSealer(nil)
+			s.installOpener(nil, false)
+			s.setMode(s.mode())
+			s.cfg.OnEvent(MPPEDown{})
+		case ppp.CompressionFlush:
+			s.flushSealer()
+		case ppp.CompressionResetAcked:
+			s.resetOpener()
+		case ppp.NetworkUp:
+			s.network.Local, s.network.Peer = ev.Local, ev.Peer
+			s.network.DNS, s.network.WINS = ev.DNS, ev.WINS
+			s.networkUp()
+		case ppp.NetworkDown:
+			s.up = false
+			s.setMode(modeClosed)
+			s.cfg.OnEvent(Down{})
+		case ppp.Network6Up:
+			s.network.Local6, s.network.Peer6 = ev.LocalID, ev.PeerID
+			s.network6Up()
+		case ppp.Network6Down:
+			s.allowIPv6(false)
+		case ppp.EchoReply:
+			s.stats.echoRTT.Store(int64(ev.RTT))
+		case ppp.Message:
+			s.cfg.Log.Info("message from the peer", "text", ev.Text)
+			s.cfg.OnEvent(Message{ev.Text})
+		case ppp.Finished:
+			s.finished = true
+			if s.err == nil {
+				s.err = ev.Err
+			}
+		default:
+			s.cfg.Log.Debug("link event", "event", fmt.Sprintf("%T", ev))
+		}
+	}
+}
+
+func (s *Session) compressionUp(ev ppp.CompressionUp) {
+	s.compressed = true
+	s.installOpener(mppe.NewOpener(ev.RecvKey, mppe.Bits(ev.RecvBits), ev.RecvStateful), ev.RecvStateful)
+	s.installSealer(mppe.NewSealer(ev.SendKey, mppe.Bits(ev.SendBits), ev.SendStateful))
+	s.setMode(s.mode())
+	s.cfg.OnEvent(MPPEUp{SendBits: ev.SendBits, RecvBits: ev.RecvBits, SendStateful: ev.SendStateful, RecvStateful: ev.RecvStateful})
+}
+
+// mode is what the data path may carry now.
+func (s *Session) mode() mode {
+	switch {
+	case !s.up:
+		return modeClosed
+	case s.compressed:
+		return modeEncrypted
+	case s.cfg.PPP.MPPE.Require || s.send.encryptedOnce():
+		return modeClosed
+	}
+	return modeClear
+}
+
+// networkUp makes the interface when the addresses are agreed on; when they
+// are agreed on again after a renegotiation they must be the same.
+func (s *Session) networkUp() {
+	if s.tun != nil {
+		if n := s.network; n.Local != s.opened().Local || n.Peer != s.opened().Peer {
+			s.err = fmt.Errorf("the peer changed the addresses of a live session to %v and %v", n.Local, n.Peer)
+			s.link.Close(time.Now(), "the addresses changed")
+			return
+		}
+		s.up = true
+		s.setMode(s.mode())
+		return
+	}
+	s.network.MTU = MTU(s.cfg.PathMTU, s.linkUp, !s.cfg.PPP.MPPE.Refuse)
+	if s.cfg.MTU > 0 {
+		s.network.MTU = min(s.network.MTU, s.cfg.MTU)
+	}
+	t, err := s.cfg.OpenTUN(s.network)
+	if err != nil {
+		s.err = err
+		s.link.Close(time.Now(), "no network interface")
+		return
+	}
+	s.tun, s.up = t, true
+	s.recv.open(t, s.network)
+	s.send.open(s.network)
+	s.setMode(s.mode())
+	s.pump.Go(func() { s.transmit(t) })
+	s.cfg.OnEvent(Up{Network: s.network, Interface: t.Name()})
+}
+
+// network6Up gives the interface its link-local addresses; where there is
+// none yet it will be made with them.
+func (s *Session) network6Up() {
+	if t, ok := s.tun.(interface {
+		SetIPv6(local, peer uint64) error
+	}); ok {
+		if err := t.SetIPv6(s.network.Local6, s.network.Peer6); err != nil {
+			s.cfg.Log.Warn("the interface takes no IPv6 address", "error", err)
+			return
+		}
+	}
+	s.allowIPv6(true)
+}
+
+func (s *Session) opened() Network { return s.recv.network }
+
+func (s *Session) closeTUN() {
+	if s.tun == nil {
+		return
+	}
+	s.recv.close()
+	s.tun.Close()
+	s.pump.Wait()
+	s.tun = nil
+}
