@@ -69,6 +69,14 @@ func (u *users) credential(name string) (auth.Credential, error) {
 	return auth.Credential{Password: e.Password, NTHash: e.NTHash}, nil
 }
 
+// routes returns the subnets behind the client of a user.
+func (u *users) routes(name string) []netip.Prefix {
+	if e, ok := u.find(name); ok {
+		return e.Routes
+	}
+	return nil
+}
+
 // fixedAddresses returns which address belongs to whom.
 func fixedAddresses(list []User) map[netip.Addr]string {
 	fixed := map[netip.Addr]string{}

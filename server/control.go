@@ -1,0 +1,209 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"goppptp/internal/pptp"
+	"goppptp/internal/tunnel"
+)
+
+// maxCalls is how many calls one control connection may have at a time.
+const maxCalls = 128
+
+// Why a session or a control connection ended, where no other error says it.
+var (
+	errHandshake   = errors.New("no authenticated session in time")
+	errCallCleared = errors.New("the client cleared the call")
+	errStopped     = errors.New("the server stopped")
+)
+
+// control is one control connection and its calls.
+type control struct {
+	srv   *Server
+	tc    *tunnel.Control
+	peer  netip.AddrPort
+	local netip.Addr
+	log   *slog.Logger
+
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup // sessions
+
+	mu            sync.Mutex
+	sessions      map[uint16]*session // mu guards; by our call ID
+	pending       int                 // mu guards; sessions not authenticated
+	authenticated int                 // mu guards
+	counted       bool                // mu guards; among the gate's
+	timer         *time.Timer         // mu guards; while counted
+	closed        bool                // mu guards; no more sessions
+}
+
+// serveControl runs a connection that the gate let in, to its end.
+func (s *Server) serveControl(conn net.Conn, peer netip.AddrPort) {
+	ctx, cancel := context.WithCancelCause(s.hard)
+	defer cancel(nil)
+	c := &control{srv: s, peer: peer, cancel: cancel, sessions: map[uint16]*session{}, counted: true,
+		log: s.log.With("client", peer.Addr().String())}
+	c.tc = tunnel.NewControl(conn, tunnel.ControlConfig{
+		PPTP: pptp.Config{Role: pptp.Server, HostName: s.policy.Load().cfg.Name, Vendor: s.opts.Vendor, MaxCalls: maxCalls},
+		Log:  c.log,
+		// The control connection's loop calls it.
+		OnEvent: c.event,
+	})
+	c.local = c.tc.LocalAddr().Addr()
+	if !s.addControl(c) {
+		conn.Close()
+		s.gate.leave(peer.Addr())
+		return
+	}
+	c.mu.Lock()
+	c.timer = time.AfterFunc(s.gate.limits.Handshake, c.handshakeOver)
+	c.mu.Unlock()
+	c.log.Info("control connection started", "port", peer.Port())
+
+	err := c.tc.Run(ctx)
+	c.end(err)
+	c.wg.Wait()
+	s.removeControl(c)
+	if err != nil {
+		c.log.Info("control connection ended", "reason", err)
+	} else {
+		c.log.Info("control connection ended", "reason", "orderly")
+	}
+}
+
+// end ends what still belongs to the connection.
+func (c *control) end(err error) {
+	cause := errors.New("the control connection ended")
+	if err != nil {
+		cause = fmt.Errorf("the control connection ended: %w", err)
+	}
+	c.mu.Lock()
+	c.closed = true
+	c.timer.Stop()
+	if c.counted {
+		c.counted = false
+		c.srv.gate.leave(c.peer.Addr())
+	}
+	var left []*session
+	for _, s := range c.sessions {
+		left = append(left, s)
+	}
+	c.mu.Unlock()
+	for _, s := range left {
+		s.abort(cause)
+	}
+}
+
+// handshakeOver ends a connection that has taken too long to authenticate.
+func (c *control) handshakeOver() {
+	c.mu.Lock()
+	late := c.counted && !c.closed
+	c.mu.Unlock()
+	if late {
+		c.cancel(errHandshake)
+	}
+}
+
+// event is told what happens on the connection. It does not block.
+func (c *control) event(ev pptp.Event) {
+	switch ev := ev.(type) {
+	case pptp.Established:
+		c.log.Debug("control connection established", "host", ev.Peer.HostName, "vendor", ev.Peer.Vendor)
+	case pptp.CallOffered:
+		c.offered(ev.PeerCallID)
+	case pptp.CallConnected:
+		if s := c.session(ev.CallID); s != nil {
+			s.start()
+		}
+	case pptp.CallEnded:
+		if s := c.session(ev.CallID); s != nil {
+			err := ev.Err
+			if err == nil {
+				err = errCallCleared
+			}
+			s.callEnded(err)
+		}
+	case pptp.LinkInfo:
+		// Character maps belong to asynchronous lines; there are none here.
+		c.log.Debug("link info ignored", "call", ev.CallID)
+	}
+}
+
+func (c *control) session(callID uint16) *session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sessions[callID]
+}
+
+// offered decides about a call, before anything is made for it.
+func (c *control) offered(peerCallID uint16) {
+	c.mu.Lock()
+	pending := c.pending
+	c.mu.Unlock()
+	if pending >= c.srv.gate.limits.PendingCalls {
+		c.srv.floods.warn(c.log, time.Now(), "call refused", "reason", fmt.Sprintf("%d calls of this connection are not authenticated yet", pending))
+		c.tc.Refuse(peerCallID, pptp.CallBusy, 0)
+		return
+	}
+	if err := c.srv.roomForSession(); err != nil {
+		c.srv.floods.warn(c.log, time.Now(), "call refused", "reason", err)
+		c.tc.Refuse(peerCallID, pptp.CallGeneralError, pptp.ErrorNoResource)
+		return
+	}
+	s, ok := c.srv.newSession(c, peerCallID)
+	if !ok {
+		c.tc.Refuse(peerCallID, pptp.CallGeneralError, pptp.ErrorNoResource)
+		return
+	}
+	c.tc.Answer(peerCallID, s.callID)
+}
+
+// add takes a session in; false when the connection has ended.
+func (c *control) add(s *session) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	c.sessions[s.callID] = s
+	c.pending++
+	c.wg.Go(s.run)
+	return true
+}
+
+// sessionAuthenticated: the connection is no stranger's any more.
+func (c *control) sessionAuthenticated() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pending--
+	c.authenticated++
+	if c.counted {
+		c.counted = false
+		c.timer.Stop()
+		c.srv.gate.leave(c.peer.Addr())
+	}
+}
+
+// sessionEnded: with its last session a connection becomes a stranger's again.
+func (c *control) sessionEnded(s *session, authenticated bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.sessions, s.callID)
+	if authenticated {
+		c.authenticated--
+	} else {
+		c.pending--
+	}
+	if c.authenticated == 0 && !c.counted && !c.closed {
+		c.counted = true
+		c.srv.gate.reenter(c.peer.Addr())
+		c.timer.Reset(c.srv.gate.limits.Handshake)
+	}
+}

@@ -1,0 +1,392 @@
+package server
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"goppptp/internal/osnet"
+	"goppptp/internal/ppp"
+	"goppptp/internal/ppp/auth"
+	"goppptp/internal/tunnel"
+)
+
+// SessionInfo is what is known of a session. Interface, Local and Peer are
+// empty until the addresses are agreed on; Bits is 0 without MPPE.
+type SessionInfo struct {
+	ID        string
+	User      string         // as the client wrote it
+	Client    netip.AddrPort // of its control connection
+	Interface string
+	Local     netip.Addr
+	Peer      netip.Addr // what the client was given
+	Auth      string     // method
+	Bits      int        // MPPE strength
+	Stateful  bool
+	MTU       int
+	Since     time.Time // of the call
+	Up        bool      // packets flow
+	Stats     tunnel.Stats
+}
+
+// session is one call.
+type session struct {
+	srv        *Server
+	ctl        *control
+	callID     uint16 // ours
+	peerCallID uint16
+	tun        *tunnel.Session
+	batch      [][]byte // owned by the GRE reader
+
+	connected chan struct{} // closed when the call is
+	ended     chan struct{} // closed when it ends before that
+	done      chan struct{} // closed when everything is taken back
+
+	mu            sync.Mutex
+	info          SessionInfo // mu guards, as all that follows
+	account       string      // the user the session counts for; "" before
+	tried         string      // the last name that was tried
+	authenticated bool
+	address       netip.Addr // taken from the pool
+	local         netip.Addr // taken from the pool of local addresses
+	reason        string     // why we close it
+	cleared       bool       // the call is gone: no notice to the peer
+	cause         error      // why it was aborted
+	started       bool       // connected is closed
+	aborted       bool       // ended is closed
+}
+
+// randomCallID returns a call ID nobody can guess.
+func randomCallID() uint16 {
+	var b [2]byte
+	rand.Read(b[:])
+	return binary.BigEndian.Uint16(b[:])
+}
+
+// newSession makes the session for a call that is offered, and registers it.
+func (srv *Server) newSession(c *control, peerCallID uint16) (*session, bool) {
+	pathMTU, err := srv.plat.PathMTU(c.peer.Addr())
+	if err != nil {
+		pathMTU = 1500
+	}
+	s, ok := srv.demux.add(c.peer.Addr(), randomCallID, func(callID uint16) *session {
+		return srv.makeSession(c, callID, peerCallID, pathMTU)
+	})
+	if !ok {
+		return nil, false
+	}
+	srv.addSession(s)
+	if !c.add(s) {
+		srv.removeSession(s)
+		srv.demux.remove(s.key())
+		return nil, false
+	}
+	return s, true
+}
+
+func (srv *Server) makeSession(c *control, callID, peerCallID uint16, pathMTU int) *session {
+	p := srv.policy.Load()
+	s := &session{srv: srv, ctl: c, callID: callID, peerCallID: peerCallID,
+		connected: make(chan struct{}), ended: make(chan struct{}), done: make(chan struct{})}
+	s.info = SessionInfo{ID: strconv.FormatUint(srv.lastID.Add(1), 10), Client: c.peer, Since: time.Now()}
+	if p.cfg.MTU > 0 {
+		pathMTU = min(pathMTU, p.cfg.MTU+tunnelOverhead)
+	}
+	path := osnet.Path{Local: c.local, Remote: c.peer.Addr()}
+	s.tun = tunnel.New(tunnel.Config{
+		PPP:        srv.pppConfig(p, s),
+		Log:        c.log.With("session", s.info.ID),
+		CallID:     callID,
+		PeerCallID: peerCallID,
+		Send:       func(packets [][]byte) error { return srv.gre.WriteBatch(packets, path) },
+		OpenTUN:    s.openTUN,
+		OnEvent:    s.event,
+		PathMTU:    pathMTU,
+	})
+	return s
+}
+
+// tunnelOverhead is what is around an IP packet, in octets, at most: IP, GRE,
+// PPP, MPPE and the protocol field that it encrypts.
+const tunnelOverhead = 20 + 16 + 4 + 2 + 2
+
+// pppConfig says how the session negotiates.
+func (srv *Server) pppConfig(p *policy, s *session) ppp.Config {
+	c := ppp.Config{
+		Role: ppp.Server,
+		Auth: p.cfg.Auth,
+		Authenticator: auth.AuthenticatorConfig{
+			Name: p.cfg.Name,
+			Lookup: func(user string) (auth.Credential, error) {
+				s.mu.Lock()
+				s.tried = user
+				s.mu.Unlock()
+				return srv.policy.Load().users.credential(user)
+			},
+			EAPMD5: !p.cfg.MPPE.Require, // it gives no keys
+		},
+		MPPE: ppp.MPPE{
+			Require:  p.cfg.MPPE.Require,
+			Refuse:   !p.cfg.MPPE.Require && len(p.cfg.MPPE.Bits) == 0,
+			Bits:     p.cfg.MPPE.Bits,
+			Stateful: p.cfg.MPPE.Stateful,
+		},
+		Assign: func(user string) (local, remote netip.Addr, dns, wins []netip.Addr, err error) {
+			local, remote, err = srv.assign(s, user)
+			return local, remote, p.cfg.DNS, p.cfg.WINS, err
+		},
+		IPv6: p.cfg.IPv6,
+	}
+	c.Echo.Interval, c.Echo.Failures = p.cfg.Keepalive.Interval, p.cfg.Keepalive.Failures
+	return c
+}
+
+func (s *session) key() callKey { return callKey{s.ctl.peer.Addr(), s.callID} }
+
+// start: the call is connected.
+func (s *session) start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.started {
+		s.started = true
+		close(s.connected)
+	}
+}
+
+// abort ends the session without a word to the peer.
+func (s *session) abort(cause error) {
+	s.mu.Lock()
+	if s.cause == nil {
+		s.cause = cause
+	}
+	if !s.aborted {
+		s.aborted = true
+		close(s.ended)
+	}
+	s.mu.Unlock()
+	s.tun.Abort(cause)
+}
+
+// callEnded: the peer has ended the call.
+func (s *session) callEnded(cause error) {
+	s.mu.Lock()
+	s.cleared = true
+	s.mu.Unlock()
+	s.abort(cause)
+}
+
+// close ends the session in an orderly way.
+func (s *session) close(reason string) {
+	s.mu.Lock()
+	if s.reason == "" {
+		s.reason = reason
+	}
+	s.mu.Unlock()
+	s.tun.Close(reason)
+}
+
+// run is the session's goroutine.
+func (s *session) run() {
+	var err error
+	select {
+	case <-s.connected:
+		err = s.tun.Run(s.srv.hard)
+	case <-s.ended:
+		s.mu.Lock()
+		err = s.cause
+		s.mu.Unlock()
+	}
+	s.finish(err)
+}
+
+// finish takes back what the session had, and says why it ended.
+func (s *session) finish(err error) {
+	s.srv.demux.remove(s.key())
+	s.srv.release(s)
+	s.mu.Lock()
+	cleared, authenticated := s.cleared, s.authenticated
+	s.mu.Unlock()
+	if !cleared {
+		s.ctl.tc.Clear(s.callID) // Call-Disconnect-Notify
+	}
+	s.ctl.sessionEnded(s, authenticated)
+	s.srv.removeSession(s)
+	s.logEnd(err)
+	close(s.done)
+}
+
+// logEnd writes the line that says what became of the session.
+func (s *session) logEnd(err error) {
+	info := s.snapshot()
+	s.mu.Lock()
+	reason, tried := s.reason, s.tried
+	s.mu.Unlock()
+	switch {
+	case err != nil && (reason == "" || !errors.Is(err, errStopped)):
+		reason = err.Error()
+	case reason == "":
+		reason = "closed"
+	}
+	log := s.srv.log
+	if refused, ok := errors.AsType[*auth.Error](err); ok {
+		log.Warn("authentication refused", "client", info.Client.Addr().String(), "user", tried, "method", refused.Method.String(), "reason", reason)
+		return
+	}
+	if info.User == "" {
+		log.Info("call ended before authentication", "client", info.Client.Addr().String(), "user", tried, "reason", reason)
+		return
+	}
+	log.Info("session ended", append(sessionAttrs(info),
+		"reason", reason,
+		"duration", time.Since(info.Since).Round(time.Second).String(),
+		"rx_bytes", info.Stats.RxBytes, "tx_bytes", info.Stats.TxBytes,
+		"rx_packets", info.Stats.RxPackets, "tx_packets", info.Stats.TxPackets)...)
+}
+
+// sessionAttrs are what every line about a session says.
+func sessionAttrs(i SessionInfo) []any {
+	attrs := []any{"session", i.ID, "client", i.Client.Addr().String(), "user", i.User}
+	if i.Interface != "" {
+		attrs = append(attrs, "interface", i.Interface, "local", i.Local.String(), "address", i.Peer.String())
+	}
+	return append(attrs, "mppe", mppeText(i), "auth", i.Auth)
+}
+
+func mppeText(i SessionInfo) string {
+	switch {
+	case i.Bits == 0:
+		return "none"
+	case i.Stateful:
+		return fmt.Sprintf("%d-bit stateful", i.Bits)
+	}
+	return fmt.Sprintf("%d-bit stateless", i.Bits)
+}
+
+// snapshot returns what is known now.
+func (s *session) snapshot() SessionInfo {
+	s.mu.Lock()
+	info := s.info
+	s.mu.Unlock()
+	info.Stats = s.tun.Stats()
+	return info
+}
+
+// event is told what happens in the session, from its loop. It does not block.
+func (s *session) event(ev tunnel.Event) {
+	s.mu.Lock()
+	switch ev := ev.(type) {
+	case tunnel.Authenticated:
+		s.info.User, s.info.Auth = ev.User, ev.Method.String()
+		if ev.EAPMethod != "" {
+			s.info.Auth += "-" + ev.EAPMethod
+		}
+		first := !s.authenticated
+		s.authenticated = true
+		s.mu.Unlock()
+		if first {
+			s.ctl.sessionAuthenticated()
+		}
+		return
+	case tunnel.MPPEUp:
+		s.info.Bits, s.info.Stateful = ev.SendBits, ev.SendStateful || ev.RecvStateful
+	case tunnel.MPPEDown:
+		s.info.Bits, s.info.Stateful = 0, false
+	case tunnel.Up:
+		again := s.info.Interface != ""
+		s.info.Up = true
+		s.info.Interface, s.info.MTU = ev.Interface, ev.Network.MTU
+		s.info.Local, s.info.Peer = ev.Network.Local, ev.Network.Peer
+		info := s.info
+		s.mu.Unlock()
+		if !again {
+			s.srv.log.Info("session up", append(sessionAttrs(info), "mtu", info.MTU)...)
+		}
+		return
+	case tunnel.Down:
+		s.info.Up = false
+	}
+	s.mu.Unlock()
+}
+
+// openTUN makes the client's interface and what belongs to it.
+func (s *session) openTUN(n tunnel.Network) (tunnel.TUN, error) {
+	p := s.srv.policy.Load()
+	s.mu.Lock()
+	want, account := s.address, s.account
+	s.mu.Unlock()
+	if n.Peer != want {
+		return nil, fmt.Errorf("the client insists on the address %v; %v is its own", n.Peer, want)
+	}
+	if p.cfg.MTU > 0 {
+		n.MTU = min(n.MTU, p.cfg.MTU)
+	}
+	t, err := s.srv.plat.OpenTUN(osnet.TUNConfig{Name: "ppp%d", Local: n.Local, Peer: n.Peer, MTU: n.MTU,
+		PeerRoute: true, LocalID6: n.Local6, PeerID6: n.Peer6})
+	if err != nil {
+		return nil, err
+	}
+	iface := &clientInterface{TUN: t, log: s.ctl.log.With("interface", t.Name(), "user", account)}
+	iface.setUp(s.srv, p, n.Local, n.Peer, account)
+	return iface, nil
+}
+
+// clientInterface is a client's interface with what goes when it goes.
+type clientInterface struct {
+	TUN
+	log  *slog.Logger
+	undo []func()
+	once sync.Once
+	err  error
+}
+
+// setUp does what the policy wants of the interface. What fails is logged; the
+// session goes on without it.
+func (i *clientInterface) setUp(srv *Server, p *policy, local, peer netip.Addr, account string) {
+	if p.cfg.Forward {
+		if _, err := srv.plat.SetForwarding(i.Name()); err != nil {
+			i.log.Warn("no forwarding", "on", i.Name(), "reason", err)
+		}
+	}
+	if p.cfg.ProxyARP != ProxyARPOff {
+		remove, on, err := srv.plat.AddProxyARP(peer)
+		switch {
+		case err != nil:
+			i.log.Warn("no proxy ARP", "address", peer.String(), "reason", err)
+		case on == "" && p.cfg.ProxyARP == ProxyARPOn:
+			i.log.Warn("no proxy ARP", "address", peer.String(), "reason", "no local subnet holds the address")
+		case on != "":
+			i.undo = append(i.undo, remove)
+			i.log.Info("proxy ARP", "address", peer.String(), "on", on)
+			if p.cfg.Forward {
+				srv.forward(on) // the kernel answers only where it forwards
+			}
+		}
+	}
+	for _, r := range p.users.routes(account) {
+		if err := i.AddRoute(r); err != nil {
+			i.log.Error("no route to a subnet behind the client", "subnet", r.String(), "reason", err)
+			continue
+		}
+		i.log.Info("route to a subnet behind the client", "subnet", r.String())
+	}
+	if len(p.cfg.PushRoutes) > 0 {
+		i.answerDHCP(srv.plat, p.cfg, local, peer)
+	}
+}
+
+// Close takes everything back, and then the interface.
+func (i *clientInterface) Close() error {
+	i.once.Do(func() {
+		for n := len(i.undo) - 1; n >= 0; n-- {
+			i.undo[n]()
+		}
+		i.err = i.TUN.Close()
+	})
+	return i.err
+}
