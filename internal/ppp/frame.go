@@ -22,6 +22,9 @@ func ParseFrame(frame []byte) (p Protocol, info []byte, err error) {
 	// Protocol numbers are odd, and the upper octet of two is even (RFC 1661,
 	// Section 2): the first octet tells how long the field is.
 	switch {
+	case len(frame) >= 1 && frame[0] == address:
+		// 0x00ff is reserved, so that a short protocol field is never taken for
+		// an address.
 	case len(frame) >= 1 && frame[0]&1 == 1:
 		return Protocol(frame[0]), frame[1:], nil
 	case len(frame) >= 2 && frame[1]&1 == 1:
@@ -37,7 +40,7 @@ func AppendFrame(b []byte, p Protocol, info []byte, acfc, pfc bool) []byte {
 	if !acfc || p == ProtocolLCP {
 		b = append(b, address, control)
 	}
-	if !pfc || p > 0xff {
+	if !pfc || p >= address {
 		b = append(b, byte(p>>8))
 	}
 	b = append(b, byte(p))

@@ -68,8 +68,16 @@ type machine struct {
 	requests int       // Configure-Requests in this negotiation
 	failures int       // Configure-Naks sent since we last agreed
 
+	agreedID byte      // Identifier, options and time of the last
+	agreed   []byte    // Configure-Request of the peer that we
+	agreedAt time.Time // acknowledged
+
 	reply Packet // what sca, scn, sta, scj or ser send
 }
+
+// repeatSpan is how long a Configure-Request may be the repetition of one that
+// was acknowledged. Our tunable: longer than peers wait for the answer.
+const repeatSpan = 10 * time.Second
 
 // open makes the layer wanted and its lower layer ready.
 func (m *machine) open(now time.Time) {
@@ -166,6 +174,13 @@ func (m *machine) configureRequest(now time.Time, p Packet) {
 		m.event(now, evRCRp)
 		return
 	}
+	if m.state == Opened && p.ID == m.agreedID && bytes.Equal(p.Data, m.agreed) && now.Sub(m.agreedAt) < repeatSpan {
+		// Ours is the Configure-Ack that was lost: a peer that had it would have
+		// used another Identifier (RFC 1661, Section 5.1). Where the table would
+		// begin again from the start a second one mends it.
+		m.link.sendPacket(m.protocol, Packet{ConfigureAck, p.ID, p.Data})
+		return
+	}
 	if !m.state.negotiating() {
 		m.failures = 0
 	}
@@ -186,6 +201,7 @@ func (m *machine) configureRequest(now time.Time, p Packet) {
 	default:
 		m.failures = 0
 		m.reply.Code, m.reply.Data = ConfigureAck, p.Data
+		m.agreedID, m.agreed, m.agreedAt = p.ID, bytes.Clone(p.Data), now
 		ev = evRCRp
 	}
 	lost := m.state == ReqSent && ev == evRCRp
