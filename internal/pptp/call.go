@@ -18,6 +18,7 @@ type call struct {
 	state   callState
 	id      uint16
 	peer    uint16
+	known   bool // peer is known; 0 is a number like any other
 	timer   time.Time
 	request *OutgoingCallRequest // server
 }
@@ -49,7 +50,7 @@ func (c *Conn) byID(id uint16) *call {
 // byPeer finds the call the peer gave the number id.
 func (c *Conn) byPeer(id uint16) *call {
 	for _, k := range c.calls {
-		if k.hasPeer() && k.peer == id {
+		if k.known && k.peer == id {
 			return k
 		}
 	}
@@ -69,7 +70,9 @@ func (c *Conn) remove(gone *call) {
 // end takes the call off the list and says so.
 func (c *Conn) end(k *call, err error) {
 	c.remove(k)
-	c.emit(k.ended(err))
+	if c.state != closed { // there is always room: no more can come than calls were placed or offered
+		c.queue.last(k.ended(err))
+	}
 }
 
 func (c *Conn) endCalls(err error) {
@@ -173,7 +176,7 @@ func (c *Conn) Clear(now time.Time, callID uint16) {
 	case asked, up:
 		if c.cfg.Role == Client {
 			k.state = clearing
-			k.timer = now.Add(c.parting())
+			k.timer = now.Add(c.patience())
 			c.send(&CallClearRequest{CallID: k.id})
 			return
 		}

@@ -147,21 +147,17 @@ func (c *Conn) Stop(now time.Time, reason StopReason) {
 				c.send(&CallDisconnectNotify{CallID: k.peer, Result: DisconnectAdminShutdown})
 			}
 		}
-		if c.endCalls(nil); c.state == closed {
-			return
+		c.endCalls(nil)
+		if c.send(&StopControlConnectionRequest{Reason: reason}); c.state != closed {
+			c.state, c.timer = waitStopReply, now.Add(c.patience())
 		}
-		c.send(&StopControlConnectionRequest{Reason: reason})
-		if c.state == closed {
-			return
-		}
-		c.state = waitStopReply
-		c.timer = now.Add(c.parting())
 	default:
 		c.close(nil)
 	}
 }
 
-func (c *Conn) parting() time.Duration { return min(partingTimeout, c.cfg.ReplyTimeout) }
+// patience is how long the peer has to confirm an end.
+func (c *Conn) patience() time.Duration { return min(partingTimeout, c.cfg.ReplyTimeout) }
 
 // ConnectionLost says that the TCP connection ended; err as read from it, nil or io.EOF where the peer closed it. After Stop,
 // or when the last call has ended or is being cleared, that is an orderly end.
@@ -169,18 +165,22 @@ func (c *Conn) ConnectionLost(now time.Time, err error) {
 	if c.state == closed {
 		return
 	}
-	orderly := c.state == waitStopReply || c.parted && len(c.calls) == 0
-	if len(c.calls) > 0 {
-		orderly = true
-		for _, k := range c.calls {
-			orderly = orderly && k.state == clearing
-		}
-	}
-	if orderly {
+	if c.parting() {
 		c.close(nil)
 	} else {
 		c.close(&LostError{Err: err})
 	}
+}
+
+// parting reports whether the end of the connection is no surprise: we asked for it, or for the end of all its calls, or
+// its last call has ended.
+func (c *Conn) parting() bool {
+	for _, k := range c.calls {
+		if k.state != clearing {
+			return false
+		}
+	}
+	return c.state == waitStopReply || c.parted || len(c.calls) > 0
 }
 
 // Advance is called when the deadline has passed.

@@ -21,10 +21,10 @@ var (
 var ErrFlood = errors.New("pptp: the peer floods the control connection")
 
 // detail is what follows a result: its general error, and the cause.
-func detail(result string, isGeneral bool, general GeneralError, cause Cause) string {
+func detail(result string, general GeneralError, cause Cause) string {
 	var b strings.Builder
 	b.WriteString(result)
-	if isGeneral || general != ErrorNone {
+	if general != ErrorNone {
 		fmt.Fprintf(&b, " (%v)", general)
 	}
 	if cause != 0 {
@@ -44,7 +44,7 @@ type CallError struct {
 }
 
 func (e *CallError) Error() string {
-	return "server refused the call: " + detail(e.Result.String(), e.Result == CallGeneralError, e.General, e.Cause)
+	return "server refused the call: " + detail(e.Result.String(), e.General, e.Cause)
 }
 
 // StartError is a refusal of the control connection: the server's of ours, or, for its protocol version, ours of the peer's.
@@ -58,7 +58,7 @@ func (e *StartError) Error() string {
 	if e.Result == StartVersionRejected {
 		return fmt.Sprintf("control connection refused: protocol version not supported, the peer has %v", e.Version)
 	}
-	return "server refused the control connection: " + detail(e.Result.String(), e.Result == StartGeneralError, e.General, 0)
+	return "server refused the control connection: " + detail(e.Result.String(), e.General, 0)
 }
 
 // DisconnectError says that the peer ended a call that was up or about to be.
@@ -69,7 +69,7 @@ type DisconnectError struct {
 }
 
 func (e *DisconnectError) Error() string {
-	return "the peer ended the call: " + detail(e.Result.String(), e.Result == DisconnectGeneralError, e.General, e.Cause)
+	return "the peer ended the call: " + detail(e.Result.String(), e.General, e.Cause)
 }
 
 // StopError says that the peer ended the control connection while calls were up, or before it was established.

@@ -83,26 +83,11 @@ func (c *Conn) ignore(now time.Time, u *Unknown) {
 // stopped answers the peer's Stop-Control-Connection-Request.
 func (c *Conn) stopped(m *StopControlConnectionRequest) {
 	var err error
-	if len(c.calls) > 0 || c.state == waitReply {
+	if c.state == waitReply || len(c.calls) > 0 && !c.parting() {
 		err = &StopError{Reason: m.Reason}
-	}
-	if c.state == waitStopReply {
-		err = nil // both at once
-	}
-	if len(c.calls) > 0 && c.allClearing() {
-		err = nil
 	}
 	c.send(&StopControlConnectionReply{Result: StopOK})
 	c.close(err)
-}
-
-func (c *Conn) allClearing() bool {
-	for _, k := range c.calls {
-		if k.state != clearing {
-			return false
-		}
-	}
-	return true
 }
 
 func (c *Conn) inWaitReply(now time.Time, m Message) {
@@ -204,8 +189,9 @@ func (c *Conn) callRequested(m *OutgoingCallRequest) {
 	case len(c.calls) >= c.cfg.MaxCalls:
 		refuse.General = ErrorNoResource
 	default:
-		c.calls = append(c.calls, &call{state: offered, peer: m.CallID, request: m})
-		c.emit(CallOffered{PeerCallID: m.CallID, Request: m})
+		if c.emit(CallOffered{PeerCallID: m.CallID, Request: m}); c.state != closed {
+			c.calls = append(c.calls, &call{state: offered, peer: m.CallID, known: true, request: m})
+		}
 		return
 	}
 	c.send(&refuse)
@@ -223,10 +209,10 @@ func (c *Conn) callReplied(m *OutgoingCallReply) {
 	switch {
 	case k == nil || k.state == up:
 	case k.state == asked && success:
-		k.state, k.peer, k.timer = up, m.CallID, time.Time{}
+		k.state, k.peer, k.known, k.timer = up, m.CallID, true, time.Time{}
 		c.emit(CallConnected{CallID: k.id, PeerCallID: k.peer, Reply: m})
 	case k.state == clearing && success:
-		k.peer = m.CallID // the Call-Clear-Request has crossed it and does its work
+		k.peer, k.known = m.CallID, true // the Call-Clear-Request has crossed it and does its work
 	default:
 		c.end(k, &CallError{Result: m.Result, General: m.General, Cause: m.Cause})
 	}
@@ -251,7 +237,7 @@ func (c *Conn) clearRequested(m *CallClearRequest) {
 	if k == nil {
 		return
 	}
-	c.send(&CallDisconnectNotify{CallID: k.peer, Result: DisconnectRequest})
+	c.send(&CallDisconnectNotify{CallID: m.CallID, Result: DisconnectRequest})
 	c.end(k, &DisconnectError{Result: DisconnectRequest})
 }
 
