@@ -85,7 +85,7 @@ func testServer(t *testing.T) {
 }
 
 // ntHash is NtPasswordHash of the usual password, in hex.
-const ntHash = "de26cce0356891a4a020e7c4957afc72"
+const ntHash = "7659b2fe69975dd2af6f06ea73f6df82"
 
 // testThreeHosts has three machines behind the router's outside at once.
 func testThreeHosts(t *testing.T) {
