@@ -36,6 +36,7 @@ func ownNamespace(t testing.TB) {
 	if now := namespace(); now == before || now == "" {
 		t.Fatalf("still in the namespace %s", now)
 	}
+	ipv6(t, "default", false)
 	ip(t, "link set lo up")
 }
 
@@ -76,31 +77,32 @@ func office4(t testing.TB) {
 func wire(t testing.TB, name string) {
 	t.Helper()
 	ip(t, "link add "+name+" type veth peer name far-"+name)
-	noAddress(t, name, "far-"+name)
 	ip(t, "link set far-"+name+" up")
 	ip(t, "link set "+name+" up")
 }
 
-// noAddress keeps the kernel from giving links IPv6 addresses, which come and
-// change the table when they like.
-func noAddress(t testing.TB, links ...string) {
+// ipv6 turns IPv6 on or off for a link, "default" for those to come. It is off
+// in the test's namespace, since the kernel adds its own routes when a link
+// has found its carrier, which is at no certain time.
+func ipv6(t testing.TB, link string, on bool) bool {
 	t.Helper()
-	for _, l := range links {
-		if haveIPv6() {
-			ip(t, "link set "+l+" addrgenmode none")
-		}
+	path := "/proc/sys/net/ipv6/conf/" + link + "/disable_ipv6"
+	if _, err := os.Stat(path); err != nil {
+		return false
 	}
-}
-
-func haveIPv6() bool {
-	_, err := os.Stat("/proc/net/if_inet6")
-	return err == nil
+	value := "1"
+	if on {
+		value = "0"
+	}
+	if err := os.WriteFile(path, []byte(value), 0); err != nil {
+		t.Fatal(err)
+	}
+	return true
 }
 
 func tunnel(t testing.TB, name, local, peer string) {
 	t.Helper()
 	ip(t, "tuntap add "+name+" mode tun")
-	noAddress(t, name)
 	ip(t, "addr add "+local+" peer "+peer+" dev "+name+" noprefixroute")
 	ip(t, "link set "+name+" up")
 }

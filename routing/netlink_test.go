@@ -405,11 +405,12 @@ func TestRepairAfterKill(t *testing.T) {
 // A route with our tag that no journal knows of is a leftover too; one without is not.
 func TestRepairByTag(t *testing.T) {
 	office4(t)
+	have6 := ipv6(t, "ppp0", true)
 	before := table(t)
 	ip(t, "route add 172.16.0.0/16 dev ppp0 proto 178")
 	ip(t, "route add unreachable 10.66.0.0/16 proto 178 metric 7")
 	want := 2
-	if haveIPv6() {
+	if have6 {
 		ip(t, "-6 route add 2001:db8:77::/48 dev ppp0 proto 178")
 		want++
 	}
