@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"bytes"
 	"errors"
 	"sync"
 	"time"
@@ -26,6 +27,9 @@ const (
 	reorderWait = 20 * time.Millisecond
 )
 
+// earlyMax is how many packets are kept that came before the tunnel was open.
+const earlyMax = 32
+
 // A mode says what the data path carries.
 type mode uint8
 
@@ -48,6 +52,11 @@ type receiver struct {
 	ipv6     bool
 	nonsense int // decrypted packets in a row that made no sense
 
+	// The peer may be done with IPCP before we are, and its first packets
+	// overtake the last frame of it on the way through our loop.
+	holding bool     // authenticated, and not open yet: data waits
+	early   [][]byte // GRE packets that wait
+
 	// One batch: MPPE packets, the GRE packets they are in and where.
 	sealed, opened, whole [][]byte
 	seqs                  []uint32
@@ -65,7 +74,27 @@ func (r *receiver) open(t TUN, n Network) {
 func (r *receiver) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tun, r.mode = nil, modeClosed
+	r.tun, r.mode, r.holding, r.early = nil, modeClosed, false, nil
+}
+
+// hold has data that comes from now on wait until the tunnel opens.
+func (r *receiver) hold() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.holding = r.tun == nil
+}
+
+// release takes up the data that waits. r.mu is held.
+func (s *Session) release() {
+	r := &s.recv
+	early := r.early
+	r.holding, r.early = false, nil
+	for _, p := range early {
+		if h, payload, err := gre.Parse(p); err == nil {
+			s.sort(h, payload, p)
+		}
+	}
+	s.flush()
 }
 
 func (r *receiver) deadline() time.Time {
@@ -170,6 +199,11 @@ func (s *Session) sort(h gre.Header, payload, p []byte) {
 	i, protocol, ok := protocolAt(p[:end], h.Len())
 	if !ok {
 		s.stats.invalid.Add(1)
+		return
+	}
+	data := protocol == ppp.ProtocolMPPE || protocol == ppp.ProtocolIP || protocol == ppp.ProtocolIPv6
+	if data && r.holding && len(r.early) < earlyMax {
+		r.early = append(r.early, bytes.Clone(p[:end]))
 		return
 	}
 	switch protocol {

@@ -235,6 +235,7 @@ func (s *Session) drain() {
 			s.setLink(ev)
 			s.cfg.OnEvent(LinkUp{ev})
 		case ppp.Authenticated:
+			s.recv.hold()
 			s.cfg.OnEvent(Authenticated{ev.Result})
 		case ppp.CompressionUp:
 			s.compressionUp(ev)

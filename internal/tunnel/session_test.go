@@ -275,6 +275,37 @@ func TestCarryBadly(t *testing.T) {
 	}
 }
 
+// TestFirstPacket: the end that is up first may send at once; its packet
+// waits at the other until that is up too.
+func TestFirstPacket(t *testing.T) {
+	for name, set := range modes() {
+		t.Run(name, func(t *testing.T) {
+			client, server := clientConfig(), serverConfig()
+			set(&client, &server)
+			join(t, client, server, func(c, s *end) {
+				first, second := c, s
+				for !first.saw(isUp) {
+					pass(time.Millisecond)
+					first, second = second, first
+				}
+				if second.saw(isUp) {
+					t.Fatal("both are up: there is nothing to wait for")
+				}
+				first.tun.Inject(packet(7, 7))
+				pass(5 * time.Second)
+				select {
+				case p := <-second.tun.Received():
+					if !bytes.Equal(p, packet(7, 7)) {
+						t.Errorf("got % x", p)
+					}
+				default:
+					t.Errorf("the packet of the %s did not come: %+v", first.name, second.session.Stats())
+				}
+			})
+		})
+	}
+}
+
 // TestNeverInClear looks at every packet on the wire of a session that
 // requires MPPE, also when the peer ends CCP in the middle and sends in clear.
 func TestNeverInClear(t *testing.T) {

@@ -83,6 +83,9 @@ func (s *Session) setMode(m mode) {
 	s.send.mu.Unlock()
 	s.recv.mu.Lock()
 	s.recv.mode = m
+	if m != modeClosed {
+		s.release()
+	}
 	s.recv.mu.Unlock()
 }
 

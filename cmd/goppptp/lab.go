@@ -1,0 +1,347 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"goppptp/internal/control"
+	"goppptp/internal/netlab"
+	"goppptp/internal/osnet"
+	"goppptp/profiles"
+)
+
+// keptLab is where a lab that is left up has its files, and the prefix of its
+// namespaces.
+const (
+	keptLab    = "/run/goppptp-lab"
+	labPrefix  = "lab"
+	labTimeout = time.Minute
+)
+
+// labServer is the server's configuration: the how-to's, with an address of
+// its own for the server's end of the tunnels.
+const labServer = `local: 192.168.13.254
+remote: [192.168.13.240-249]
+users:
+  - {name: sio4, password: p4ssw0rd}
+`
+
+func (a *app) labCmd() *cobra.Command {
+	var keep, remove bool
+	cmd := &cobra.Command{
+		Use:   "lab [-- CMD…]",
+		Short: "see it work: a closed network behind a NAT gateway, server and client, in this machine",
+		Long: `Builds, out of network namespaces, a closed network behind a NAT gateway, starts the
+server inside and connects the profile "lab" from outside, with the commands a user
+would give. It shows the route table before and after, pings into the closed network
+and to a host outside, disconnects, and takes everything away again. The machine's
+own network is not touched.
+
+With a CMD, that runs at the client while the tunnel is up.`,
+		Example: `  sudo goppptp lab
+  sudo goppptp lab -- ip route
+  sudo goppptp lab --keep            then: sudo ip netns exec lab-client ping 192.168.13.50
+  sudo goppptp lab --remove`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := osnet.CheckPrivileges(); err != nil {
+				return needRoot(err)
+			}
+			if remove {
+				return errors.Join(netlab.Remove(labPrefix), os.RemoveAll(keptLab))
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), labTimeout)
+			defer cancel()
+			if keep || len(args) > 0 {
+				ctx = cmd.Context()
+			}
+			l := &lab{app: a, keep: keep}
+			err := l.run(ctx, args)
+			return errors.Join(err, l.close())
+		},
+	}
+	cmd.Flags().BoolVar(&keep, "keep", false, "leave it up, in the namespaces lab-client, lab-server, …")
+	cmd.Flags().BoolVar(&remove, "remove", false, "take away one that was left up")
+	return cmd
+}
+
+// A lab is one run of the command.
+type lab struct {
+	*app
+	keep   bool
+	dir    string
+	exe    string
+	net    *netlab.Lab
+	server *exec.Cmd
+	failed []string
+}
+
+func (l *lab) run(ctx context.Context, args []string) (err error) {
+	start := time.Now()
+	if l.exe, err = os.Executable(); err != nil {
+		return err
+	}
+	if l.net, err = netlab.New(ctx, netlab.Options{Prefix: labPrefix, Persist: l.keep}); err != nil {
+		return err
+	}
+	if err := l.files(); err != nil {
+		return err
+	}
+	l.say(`The network: client 10.250.166.10 — gateway 10.250.166.1, public address %v — closed network %v
+with the server %v, %v, and behind it %v and %v. An outside host %v.`,
+		netlab.PublicAddr, netlab.ClosedNet, netlab.ServerAddr, netlab.InnerAddr, netlab.BehindNets[0], netlab.BehindNets[1], netlab.OutsideAddr)
+	if l.net.NAT != netlab.Translated {
+		l.say("(This kernel translates no addresses: the server owns the public address itself.)")
+	}
+	l.title("goppptp serve    (at %v)", netlab.ServerAddr)
+	if err := l.serve(ctx); err != nil {
+		return err
+	}
+	before, err := l.net.Client.Routes()
+	if err != nil {
+		return err
+	}
+	l.title("before: ip route    (at the client)")
+	l.lines("  ", before)
+	l.ping(ctx, netlab.InnerAddr, false, "closed to the client")
+	l.ping(ctx, netlab.OutsideAddr, true, "over the default route")
+
+	l.title("goppptp up lab")
+	if err := l.client(ctx, "up", "lab"); err != nil {
+		return err
+	}
+	if err := l.compare(before); err != nil {
+		return err
+	}
+	for _, to := range []netip.Addr{netlab.ServerAddr, netlab.InnerAddr, netlab.BehindAddrs[0], netlab.BehindAddrs[1]} {
+		l.ping(ctx, to, true, "through the tunnel")
+	}
+	l.ping(ctx, netlab.OutsideAddr, true, "as before, not through the tunnel")
+	if len(args) > 0 {
+		if err := l.command(ctx, args); err != nil {
+			return err
+		}
+	}
+	if l.keep {
+		l.say("\nLeft up. At the client: ip netns exec %s-client CMD. To end it: goppptp lab --remove", labPrefix)
+		return l.verdict(start)
+	}
+	l.title("goppptp down lab")
+	if err := l.client(ctx, "down", "lab"); err != nil {
+		return err
+	}
+	after, err := l.net.Client.Routes()
+	if err != nil {
+		return err
+	}
+	if l.check(slices.Equal(before, after), "after down the route table differs from before") {
+		l.say("The route table is as it was before.")
+	} else {
+		l.lines("  ", after)
+	}
+	return l.verdict(start)
+}
+
+// files lays out what the server and the client read.
+func (l *lab) files() (err error) {
+	if l.keep {
+		l.dir = keptLab
+		if err := os.RemoveAll(l.dir); err != nil {
+			return err
+		}
+		err = os.Mkdir(l.dir, 0o700)
+	} else {
+		l.dir, err = os.MkdirTemp("", "goppptp-lab-")
+	}
+	if err != nil {
+		return err
+	}
+	profile, err := profiles.Example("lab")
+	if err != nil {
+		return err
+	}
+	if _, err := profiles.Add(filepath.Join(l.dir, "profiles"), "lab", profile); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(l.dir, "server.yaml"), []byte(labServer), 0o600)
+}
+
+// serve starts the server and waits until it can be called.
+func (l *lab) serve(ctx context.Context) error {
+	log, err := os.Create(filepath.Join(l.dir, "server.log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	l.server = exec.Command(l.exe, "serve", "--config", filepath.Join(l.dir, "server.yaml"), "--run-dir", filepath.Join(l.dir, "server"), "-v")
+	l.server.Stderr = log
+	l.server.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	out, err := l.server.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := l.net.Server.Start(l.server); err != nil {
+		return err
+	}
+	ready := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(out).ReadString('\n')
+		ready <- strings.TrimSpace(line)
+	}()
+	select {
+	case line := <-ready:
+		if line != "" {
+			l.say("%s", line)
+			return nil
+		}
+		text, _ := os.ReadFile(log.Name())
+		return fmt.Errorf("the server did not start: %s", strings.TrimSpace(string(text)))
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// client runs one of our commands at the client.
+func (l *lab) client(ctx context.Context, args ...string) error {
+	args = append(args, "--profiles", filepath.Join(l.dir, "profiles"), "--run-dir", filepath.Join(l.dir, "client"))
+	c := exec.CommandContext(ctx, l.exe, args...)
+	c.Stdout, c.Stderr = l.stdout, l.stdout
+	if err := l.net.Client.Start(c); err != nil {
+		return err
+	}
+	if err := c.Wait(); err != nil {
+		server, _ := os.ReadFile(filepath.Join(l.dir, "server.log"))
+		return fmt.Errorf("goppptp %s: %w; the server's log:\n%s", args[0], err, server)
+	}
+	return nil
+}
+
+// command runs the user's command at the client.
+func (l *lab) command(ctx context.Context, args []string) error {
+	l.title("%s    (at the client)", strings.Join(args, " "))
+	c := exec.CommandContext(ctx, args[0], args[1:]...)
+	c.Stdin, c.Stdout, c.Stderr = os.Stdin, l.stdout, l.stderr
+	c.Env = append(os.Environ(), "GOPPPTP_PROFILES="+filepath.Join(l.dir, "profiles"), "GOPPPTP_RUN_DIR="+filepath.Join(l.dir, "client"))
+	if err := l.net.Client.Start(c); err != nil {
+		return err
+	}
+	return c.Wait()
+}
+
+// compare shows the client's table with what is new in it, which must be the
+// requested subnets, the peer and the gateway, and nothing else.
+func (l *lab) compare(before []string) error {
+	after, err := l.net.Client.Routes()
+	if err != nil {
+		return err
+	}
+	l.title("after: ip route    (at the client; + is new)")
+	want := map[string]string{
+		"172.16.0.0/16":   "via 192.168.13.254 dev ppp0",
+		"192.168.13.0/24": "via 192.168.13.254 dev ppp0",
+		"192.168.14.0/24": "via 192.168.13.254 dev ppp0",
+		"192.168.13.254":  "dev ppp0",
+		"203.235.199.133": "via 10.250.166.1 dev eth0",
+	}
+	for _, r := range after {
+		if slices.Contains(before, r) {
+			l.say("  %s", r)
+			continue
+		}
+		l.say("+ %s", r)
+		to, path, _ := strings.Cut(r, " ")
+		path, _, _ = strings.Cut(path, " proto")
+		expected, ok := want[to]
+		l.check(ok && path == expected, "not asked for: "+r)
+		delete(want, to)
+	}
+	for _, r := range before {
+		l.check(slices.Contains(after, r), "gone: "+r)
+	}
+	for to, path := range want {
+		l.check(false, "missing: "+to+" "+path)
+	}
+	return nil
+}
+
+// ping sends three echo requests from the client and says whether what came
+// back is what should.
+func (l *lab) ping(ctx context.Context, to netip.Addr, reachable bool, comment string) {
+	count := 3
+	if !reachable {
+		count = 1
+	}
+	r, err := netlab.Ping(ctx, l.net.Client, to, count, 56)
+	if err != nil {
+		l.check(!reachable, fmt.Sprintf("ping %v: %v", to, err))
+		return
+	}
+	text := "no answer"
+	if r.Received > 0 {
+		var sum time.Duration
+		for _, d := range r.RTTs {
+			sum += d
+		}
+		text = fmt.Sprintf("%d of %d answered, %.2f ms", r.Received, r.Sent, float64(sum.Microseconds())/1000/float64(r.Received))
+	}
+	l.say("ping %-14v %s (%s)", to, text, comment)
+	l.check(reachable == (r.Received == r.Sent && r.Sent > 0), fmt.Sprintf("ping %v: %s", to, text))
+}
+
+func (l *lab) check(good bool, what string) bool {
+	if !good {
+		l.failed = append(l.failed, what)
+	}
+	return good
+}
+
+func (l *lab) verdict(start time.Time) error {
+	if len(l.failed) > 0 {
+		return &control.Error{Reason: control.ReasonFailed, Text: "the lab found: " + strings.Join(l.failed, "; ")}
+	}
+	l.say("\nAll as it should be, in %.1f s.", time.Since(start).Seconds())
+	return nil
+}
+
+// close ends the server and takes the network away, unless it is kept.
+func (l *lab) close() error {
+	if l.keep && len(l.failed) == 0 && l.net != nil {
+		l.net.Detach()
+		return nil
+	}
+	var errs []error
+	if l.server != nil && l.server.Process != nil {
+		l.server.Process.Signal(syscall.SIGTERM)
+		kill := time.AfterFunc(5*time.Second, func() { l.server.Process.Kill() })
+		l.server.Wait()
+		kill.Stop()
+	}
+	if l.net != nil {
+		errs = append(errs, l.net.Close())
+	}
+	if l.dir != "" {
+		errs = append(errs, os.RemoveAll(l.dir))
+	}
+	return errors.Join(errs...)
+}
+
+func (l *lab) say(format string, args ...any) { fmt.Fprintf(l.stdout, format+"\n", args...) }
+
+func (l *lab) title(format string, args ...any) { l.say("\n$ "+format, args...) }
+
+func (l *lab) lines(indent string, lines []string) {
+	for _, s := range lines {
+		l.say("%s%s", indent, s)
+	}
+}

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"goppptp/internal/control"
+)
+
+func (a *app) downCmd() *cobra.Command {
+	var all, asJSON bool
+	cmd := &cobra.Command{
+		Use:               "down PROFILE | --all",
+		Short:             "disconnect, and take back every route",
+		Example:           "  sudo goppptp down office",
+		ValidArgsFunction: a.profileNames,
+		Args: usageArgs(func(cmd *cobra.Command, args []string) error {
+			if all == (len(args) == 1) || len(args) > 1 {
+				return errors.New("name one profile, or --all")
+			}
+			return nil
+		}),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := control.Dial(a.socket())
+			if errors.Is(err, control.ErrNoDaemon) {
+				if all {
+					return nil
+				}
+				return usageError(args[0] + " is not up")
+			}
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			return a.down(cmd.Context(), c, args, asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "every session")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print what was done as JSON")
+	return cmd
+}
+
+func (a *app) down(ctx context.Context, c *control.Client, names []string, asJSON bool) error {
+	sessions, err := c.Sessions(ctx)
+	if err != nil {
+		return err
+	}
+	live := map[string]bool{}
+	for _, s := range sessions {
+		live[s.Profile] = s.State != control.StateDown && s.State != control.StateFailed
+	}
+	if len(names) == 0 {
+		for name, up := range live {
+			if up {
+				names = append(names, name)
+			}
+		}
+	} else if !live[names[0]] {
+		return usageError(names[0] + " is not up")
+	}
+	var done []string
+	var failed error
+	for _, name := range names {
+		if err := c.Down(ctx, name); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", name, err))
+			continue
+		}
+		done = append(done, name)
+	}
+	if asJSON {
+		a.printJSON(map[string]any{"down": done})
+	} else {
+		for _, name := range done {
+			fmt.Fprintf(a.stdout, "%s is down\n", name)
+		}
+	}
+	return failed
+}
+
+func (a *app) statusCmd() *cobra.Command {
+	var asJSON, watch bool
+	cmd := &cobra.Command{
+		Use:   "status [PROFILE]",
+		Short: "state, addresses, encryption, routes and counters",
+		Example: `  goppptp status
+  goppptp status office --json
+  goppptp status --watch`,
+		Args:              usageArgs(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: a.profileNames,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := control.Dial(a.socket())
+			if err != nil && !errors.Is(err, control.ErrNoDaemon) {
+				return err
+			}
+			if err != nil {
+				return a.statusWithoutDaemon(args, asJSON)
+			}
+			defer c.Close()
+			if err := a.status(cmd.Context(), c, args, asJSON); err != nil || !watch {
+				return err
+			}
+			err = c.Watch(cmd.Context(), func(e control.Event) {
+				if len(args) == 1 && e.Profile != args[0] {
+					return
+				}
+				a.showEvent(e, asJSON)
+			})
+			if cmd.Context().Err() != nil {
+				return nil
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "stay, and show what happens")
+	return cmd
+}
+
+// statusWithoutDaemon says what is plain when none runs: nothing is up.
+func (a *app) statusWithoutDaemon(args []string, asJSON bool) error {
+	if len(args) == 0 {
+		if asJSON {
+			return a.printJSON([]control.Status{})
+		}
+		fmt.Fprintln(a.stdout, "nothing is up")
+		return nil
+	}
+	p, err := a.load(args[0])
+	if err != nil {
+		return err
+	}
+	st := control.Status{Profile: p.Name, State: control.StateDown, Gateway: p.Gateway, User: p.User, Routes: []control.Route{}}
+	if asJSON {
+		return a.printJSON(st)
+	}
+	a.printStatus(st)
+	return nil
+}
+
+func (a *app) status(ctx context.Context, c *control.Client, args []string, asJSON bool) error {
+	if len(args) == 1 {
+		st, err := c.Status(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return a.printJSON(st)
+		}
+		a.printStatus(st)
+		return nil
+	}
+	list, err := c.Sessions(ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return a.printJSON(list)
+	}
+	if len(list) == 0 {
+		fmt.Fprintln(a.stdout, "nothing is up")
+	}
+	for i, st := range list {
+		if i > 0 {
+			fmt.Fprintln(a.stdout)
+		}
+		a.printStatus(st)
+	}
+	return nil
+}
+
+func (a *app) showEvent(e control.Event, asJSON bool) {
+	if asJSON {
+		a.printJSON(e)
+		return
+	}
+	text := e.Text
+	if e.Type == control.EventStage {
+		text = strings.TrimSpace(stageText[e.Stage] + " " + e.Text)
+	}
+	if e.Status != nil {
+		text = string(e.Status.State)
+		if e.Status.Error != nil {
+			text += ": " + e.Status.Error.Text
+		}
+	}
+	fmt.Fprintf(a.stdout, "%s %s: %s\n", e.Time.Format(time.TimeOnly), e.Profile, text)
+}
+
+// printStatus writes a session for a person to read.
+func (a *app) printStatus(st control.Status) {
+	w := a.stdout
+	fmt.Fprintf(w, "%s: %s", st.Profile, st.State)
+	if st.State == control.StateUp {
+		fmt.Fprintf(w, " for %v, on %s", time.Since(st.Since).Round(time.Second), st.Interface)
+	}
+	fmt.Fprintln(w)
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "  %-10s "+format+"\n", append([]any{name}, args...)...)
+	}
+	gateway := st.Gateway
+	if st.GatewayAddress.IsValid() && st.GatewayAddress.String() != gateway {
+		gateway += " (" + st.GatewayAddress.String() + ")"
+	}
+	row("gateway", "%s", gateway)
+	row("user", "%s", st.User)
+	if st.Error != nil {
+		row("why", "%s", st.Error.Text)
+		if st.Error.Hint != "" {
+			row("", "%s", st.Error.Hint)
+		}
+	}
+	if st.State == control.StateReconnecting && !st.NextAttempt.IsZero() {
+		row("next try", "in %v", time.Until(st.NextAttempt).Round(time.Second))
+	}
+	if st.State != control.StateUp {
+		return
+	}
+	row("address", "%v, peer %v, MTU %d", st.Local, st.Peer, st.MTU)
+	row("encryption", "%s", mppeText(st.MPPE))
+	if len(st.DNS) > 0 {
+		row("dns", "%s (offered)", addrs(st.DNS))
+	}
+	for i, r := range st.Routes {
+		name := ""
+		if i == 0 {
+			name = "routes"
+		}
+		row(name, "%s", routeText(r))
+	}
+	for i, o := range st.RoutesOffered {
+		name := ""
+		if i == 0 {
+			name = "offered"
+		}
+		row(name, "%v via %v: %s", o.To, o.Via, o.Why)
+	}
+	for _, warning := range st.Warnings {
+		row("warning", "%s", warning)
+	}
+	c := st.Counters
+	row("received", "%d packets, %s", c.RxPackets, size(c.RxBytes))
+	row("sent", "%d packets, %s", c.TxPackets, size(c.TxBytes))
+	if c.RxLost+c.RxLate+c.RxDropped+c.TxDropped > 0 {
+		row("trouble", "%d lost, %d late but used, %d dropped on receipt, %d not sent", c.RxLost, c.RxLate, c.RxDropped, c.TxDropped)
+	}
+}
+
+func mppeText(m *control.MPPE) string {
+	switch {
+	case m == nil:
+		return "none"
+	case m.Stateful:
+		return fmt.Sprintf("MPPE %d-bit, stateful", m.Bits)
+	}
+	return fmt.Sprintf("MPPE %d-bit, stateless", m.Bits)
+}
+
+func routeText(r control.Route) string {
+	s := r.To.String()
+	if r.Host != "" {
+		s = r.Host + " (" + s + ")"
+	}
+	if r.Via.IsValid() {
+		s += " via " + r.Via.String()
+	}
+	s += " dev " + r.Dev
+	if r.Metric > 0 {
+		s += fmt.Sprintf(" metric %d", r.Metric)
+	}
+	return s
+}
+
+func addrs(list []netip.Addr) string {
+	s := make([]string, len(list))
+	for i, a := range list {
+		s[i] = a.String()
+	}
+	return strings.Join(s, ", ")
+}
+
+// size returns octets as people read them.
+func size(n uint64) string {
+	units := []string{"B", "kB", "MB", "GB", "TB", "PB", "EB"}
+	v, i := float64(n), 0
+	for v >= 1000 && i < len(units)-1 {
+		v, i = v/1000, i+1
+	}
+	if i == 0 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", v, units[i])
+}
