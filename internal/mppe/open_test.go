@@ -192,10 +192,10 @@ func TestWindow(t *testing.T) {
 }
 
 // How often the count went round while packets were lost is told by the sequence
-// number, also when some of its steps were not MPPE packets.
+// number, also when many of its steps were not MPPE packets.
 func TestManyLost(t *testing.T) {
-	for _, lost := range []int{1, 255, 256, 257, 4094, 4095, 4096, 4097, 8191, 8192, 20000, 65000} {
-		for _, other := range []int{0, 1, 100, 4095} {
+	for _, lost := range []int{0, 1, 255, 256, 257, 4094, 4095, 4096, 4097, 8191, 8192, 20000, 65000} {
+		for _, other := range []int{0, 1, 100, 4095, 4096, 9000, 1 << 20} {
 			s, o := pair(Bits128, false, 0xffff_ff00)
 			s.next(9).open(t, o, nil)
 			s.skip(lost)
@@ -205,6 +205,19 @@ func TestManyLost(t *testing.T) {
 			w.open(t, o, ErrOld)
 			s.next(9).open(t, o, nil)
 		}
+	}
+}
+
+// Where the packets make no sense to us, the largest number of packets the
+// sequence number allows counts.
+func TestManyLostNonsense(t *testing.T) {
+	for _, lost := range []int{1, 4094, 4095, 4096, 4097, 20000} {
+		s, o := pair(Bits128, false, 7)
+		s.next(1).open(t, o, nil)
+		s.skip(lost)
+		s.seq += 50
+		s.next(1).open(t, o, nil)
+		s.next(1).open(t, o, nil)
 	}
 }
 
@@ -264,26 +277,38 @@ func TestCredit(t *testing.T) {
 	s, o := pair(Bits128, false, 0)
 	s.next(9).open(t, o, nil)
 	before := *o
-	if err := jump(o, maxCredit+1); err != ErrJump || *o != before {
+	if err := jump(o, maxCredit); err != ErrJump || o.next != before.next || o.chain != before.chain {
 		t.Fatalf("one more than the limit: %v", err)
 	}
-	if err := jump(o, maxCredit); err != nil {
+	o.credit = maxCredit
+	if err := jump(o, maxCredit-1); err != nil {
 		t.Fatalf("the limit: %v", err)
 	}
-	skipped := 0
+	start := o.next
 	for range 1000 {
-		if jump(o, 5000) == nil {
-			skipped += 5000
-		} else if jump(o, 10) == nil {
-			skipped += 10
+		if jump(o, 3000) != nil {
+			jump(o, 10)
 		}
 	}
+	skipped := int(o.next-start) - 1000
 	if limit := 1001 * refill; skipped > limit {
 		t.Errorf("%d keys skipped by 1000 packets, want at most %d", skipped, limit)
 	}
-	if skipped == 0 {
-		t.Error("no credit was earned")
+	if skipped < 10000 {
+		t.Errorf("%d keys skipped by 1000 packets: no credit was earned", skipped)
 	}
+	// Looking for the right one of many turns costs as well, found or not.
+	s, o = pair(Bits128, false, 0)
+	s.next(9).open(t, o, nil)
+	for range 3 {
+		if err := jump(o, 1<<30); err != ErrJump {
+			t.Fatalf("far beyond the limit: %v", err)
+		}
+	}
+	if o.credit > countSpace {
+		t.Errorf("credit of %d is left", o.credit)
+	}
+	s.next(9).open(t, o, nil)
 }
 
 func TestHeader(t *testing.T) {

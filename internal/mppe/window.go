@@ -16,43 +16,7 @@ type window struct {
 
 var windows = sync.Pool{New: func() any { return new(window) }}
 
-// skip goes on to the key before that of the packet with this number, and
-// remembers the keys of the last windowSize packets it passes.
-func (o *Opener) skip(number uint64) {
-	if o.late == nil {
-		o.late = windows.Get().(*window)
-	}
-	for ; o.next < number; o.next++ {
-		o.chain.next()
-		if number-o.next <= windowSize {
-			o.late.put(o.next, &o.chain.key)
-		}
-	}
-}
-
-// takeLate takes the key of a packet that was missing.
-func (o *Opener) takeLate(key *[longKey]byte, number uint64) error {
-	if o.late == nil || o.next-number > windowSize {
-		return ErrOld
-	}
-	slot := number % windowSize
-	if !o.late.have[slot] {
-		return ErrOld
-	}
-	*key = o.late.keys[slot]
-	if o.late.drop(number) {
-		o.release()
-	}
-	o.credit = min(o.credit+refill, maxCredit)
-	return nil
-}
-
-// release gives an empty window back.
-func (o *Opener) release() {
-	windows.Put(o.late)
-	o.late = nil
-}
-
+// put remembers a key.
 func (w *window) put(number uint64, key *[longKey]byte) {
 	slot := number % windowSize
 	if !w.have[slot] {
@@ -60,6 +24,17 @@ func (w *window) put(number uint64, key *[longKey]byte) {
 		w.n++
 	}
 	w.keys[slot] = *key
+}
+
+// take moves a key out of the window.
+func (w *window) take(key *[longKey]byte, number uint64) bool {
+	slot := number % windowSize
+	if !w.have[slot] {
+		return false
+	}
+	*key = w.keys[slot]
+	w.drop(number)
+	return true
 }
 
 // drop forgets the key in a packet's slot, and tells whether none is left.

@@ -1,0 +1,160 @@
+package mppe
+
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+)
+
+// FuzzOpen: whatever comes, an opener does not panic, leaves refused packets and
+// everything around a packet alone, gives back what is behind the header, and
+// does a bounded amount of work.
+func FuzzOpen(f *testing.F) {
+	for _, name := range recordings {
+		for _, r := range readRecordings(f, name) {
+			var input []byte
+			for i, packet := range r.packets[:min(4, len(r.packets))] {
+				input = append(input, byte(i), byte(len(packet)))
+				input = append(input, packet...)
+			}
+			f.Add(input, byte(r.bits), r.stateful)
+		}
+	}
+	f.Add([]byte{0, 3, 0x90, 0, 1, 255, 3, 0x9f, 0xff, 1}, byte(128), false)
+	f.Fuzz(func(t *testing.T, input []byte, bits byte, stateful bool) {
+		o := NewOpener(testKey(1), allBits[bits%3], stateful)
+		many := NewOpener(testKey(1), allBits[bits%3], stateful)
+		seq := uint32(0xffff_f000)
+		steps := o.next
+		var packets, outs [][]byte
+		var seqs []uint32
+		var errors []error
+		// Each packet: how far the sequence number goes, the length, the octets.
+		for len(input) >= 2 && len(packets) < 200 {
+			step, n := int8(input[0]), int(input[1])
+			input = input[2:]
+			n = min(n, len(input))
+			packet := bytes.Clone(input[:n])
+			input = input[n:]
+			seq += uint32(step)
+			if step == 127 {
+				seq += 1 << 20
+			}
+			packets, seqs = append(packets, bytes.Clone(packet)), append(seqs, seq)
+			around := append(append([]byte("head"), packet...), "tail"...)
+			got, err := o.Open(around[4:4+n], seq)
+			if string(around[:4]) != "head" || string(around[4+n:]) != "tail" {
+				t.Fatal("octets outside the packet changed")
+			}
+			if err != nil && (got != nil || !bytes.Equal(around[4:4+n], packet)) {
+				t.Fatalf("%v, but the packet changed", err)
+			}
+			if err == nil && (len(got) != n-Overhead || &got[0] != &around[4+Overhead]) {
+				t.Fatal("the plain text is not what is behind the header")
+			}
+			outs, errors = append(outs, bytes.Clone(got)), append(errors, err)
+		}
+		if limit := uint64(maxCredit + refill*len(packets) + len(packets)); o.next-steps > limit {
+			t.Fatalf("%d keys for %d packets", o.next-steps, len(packets))
+		}
+		out, errs := make([][]byte, len(packets)), make([]error, len(packets))
+		many.OpenBatch(packets, seqs, out, errs)
+		for i := range out {
+			if errs[i] != errors[i] || !bytes.Equal(out[i], outs[i]) {
+				t.Fatalf("packet %d in a batch: %x, %v; alone %x, %v", i, out[i], errs[i], outs[i], errors[i])
+			}
+		}
+	})
+}
+
+// FuzzLine: packets are sealed, then lost, delayed and repeated as the input
+// says. What opens is what was sealed, and a stateless packet opens when it is
+// the first of its kind and not too late.
+func FuzzLine(f *testing.F) {
+	f.Add([]byte("sent lost late twice sent"), byte(0), false)
+	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, byte(1), true)
+	f.Fuzz(func(t *testing.T, input []byte, bits byte, stateful bool) {
+		s, o := pair(allBits[bits%3], stateful, 0xffff_fffa)
+		sealer := NewSealer(testKey(9), allBits[bits%3], stateful)
+		s.seal = sealer.Seal
+		var held []wire
+		opened := map[int]bool{}
+		furthest, flushes := -1, 0
+		deliver := func(w wire) {
+			packet := bytes.Clone(w.packet)
+			got, err := o.Open(packet, w.seq)
+			if err == nil && !bytes.Equal(got, w.plain) {
+				t.Fatalf("packet %d opens as %x, want %x", w.number, got, w.plain)
+			}
+			if stateful {
+				if err == nil && w.number <= furthest {
+					t.Fatalf("packet %d opens after %d", w.number, furthest)
+				}
+			} else if want := !opened[w.number] && w.number > furthest-windowSize; want != (err == nil) {
+				t.Fatalf("packet %d, furthest %d, opened before %v: %v", w.number, furthest, opened[w.number], err)
+			}
+			if err == nil {
+				opened[w.number] = true
+				furthest = max(furthest, w.number)
+			}
+		}
+		for _, x := range input {
+			switch w := s.next(3 + int(x>>4)); x & 15 {
+			case 0, 1: // lost
+			case 2:
+				s.skip(int(x))
+			case 3, 4:
+				held = append(held, w)
+			case 5:
+				deliver(w)
+				held = append(held, w)
+			case 6:
+				// With more of them lost in a row the count may go round.
+				if flushes++; flushes < 15 {
+					sealer.Flush()
+				}
+			case 7:
+				s.seq += 5
+			default:
+				deliver(w)
+			}
+			if len(held) > 0 && x&0x80 != 0 {
+				deliver(held[int(x)%len(held)])
+			}
+		}
+		// However bad it was, a flushed packet brings both together.
+		sealer.Flush()
+		for range 2 {
+			w := s.next(9)
+			packet := bytes.Clone(w.packet)
+			if got, err := o.Open(packet, w.seq); err != nil || !bytes.Equal(got, w.plain) {
+				t.Fatalf("in the end: %x, %v, want %x", got, err, w.plain)
+			}
+		}
+	})
+}
+
+// FuzzSeal: any packet, alone or in a batch, is sealed as crypto/rc4 does.
+func FuzzSeal(f *testing.F) {
+	f.Add([]byte("any packet"), uint16(3), uint16(2000), byte(0))
+	f.Fuzz(func(t *testing.T, data []byte, a, b uint16, bits byte) {
+		s, p := NewSealer(testKey(2), allBits[bits%3], false), newPlain(testKey(2), allBits[bits%3], false)
+		var packets, wants [][]byte
+		for _, n := range []int{len(data), int(a % 5000), int(b % 5000), len(data) / 2, 1, int(a % 100), int(b % 100)} {
+			packet := make([]byte, Overhead+n)
+			for at := Overhead; at < len(packet) && len(data) > 0; {
+				at += copy(packet[at:], data)
+			}
+			packets, wants = append(packets, packet), append(wants, bytes.Clone(packet))
+		}
+		s.SealBatch(packets)
+		for i, want := range wants {
+			if len(want) > Overhead {
+				p.seal(want, false)
+			}
+			if !bytes.Equal(packets[i], want) {
+				t.Fatalf("packet %d of %d octets: count %#x", i, len(want), binary.BigEndian.Uint16(packets[i]))
+			}
+		}
+	})
+}
