@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -48,9 +49,23 @@ func New(cfg Config) *Session {
 	s := &Session{cfg: cfg, log: cfg.Log.With("profile", p.Name), ready: make(chan struct{}), routes: p.RoutingConfig()}
 	s.status = control.Status{
 		Profile: p.Name, State: control.StateConnecting, User: p.User,
-		Gateway: gatewayText(p), Routes: []control.Route{},
+		Gateway: gatewayText(p), Routes: []control.Route{}, Warnings: unsupported(p),
 	}
 	return s
+}
+
+// unsupported names what the profile asks for and does not get.
+func unsupported(p *profiles.Profile) (warnings []string) {
+	for _, r := range p.HostRoutes() {
+		warnings = append(warnings, fmt.Sprintf("routes: %s is a host name, which is not resolved yet: it has no route", r.Host))
+	}
+	if p.PushedRoutes.Mode != profiles.PushedIgnore {
+		warnings = append(warnings, "pushed_routes: the server is not asked for routes yet")
+	}
+	if p.DNS != profiles.DNSKeep {
+		warnings = append(warnings, fmt.Sprintf("dns: %s is not carried out yet: the resolver is as before", p.DNS))
+	}
+	return warnings
 }
 
 func gatewayText(p *profiles.Profile) string {
