@@ -286,6 +286,7 @@ var plans = []struct {
 		name: "of two default routes the one with the smaller metric",
 		state: office + `
 			addr wlan0 192.168.1.20/24
+			192.168.1.0/24 dev wlan0 proto kernel scope link
 			default via 192.168.1.1 dev wlan0 metric 600`,
 		cfg: with(lab(), func(c *Config) { c.Link = "" }), ops: pin,
 	},
@@ -303,6 +304,8 @@ var plans = []struct {
 		name: "of several next hops the first",
 		state: `addr eth0 10.250.166.53/24
 			addr eth1 10.9.0.2/24
+			10.250.166.0/24 dev eth0 proto kernel scope link
+			10.9.0.0/24 dev eth1 proto kernel scope link
 			default nexthop via 10.250.166.1 dev eth0 weight 1 nexthop via 10.9.0.1 dev eth1 weight 1`,
 		cfg: with(lab(), func(c *Config) { c.Link = "" }), ops: pin,
 	},
@@ -316,8 +319,8 @@ var plans = []struct {
 		ops: "ip route add 203.235.199.133 via 10.250.166.9 dev eth0 proto 178",
 	},
 	{
-		name: "an identical route was there", state: office + "172.16.0.0/16 via 192.168.13.254 dev ppp0 metric 1",
-		cfg: lab("172.16.0.0/16"), ops: base, findings: "info route-identical",
+		name: "an identical route was there", state: office + "172.16.0.0/16 dev ppp0 scope link metric 1",
+		cfg: with(lab("172.16.0.0/16"), func(c *Config) { c.Peer = netip.Addr{} }), ops: pin, findings: "info peer-unset\ninfo route-identical",
 	},
 	{
 		name: "the same subnet with the same metric elsewhere", state: office + "172.16.0.0/16 via 10.250.166.9 dev eth0 metric 1",
