@@ -25,10 +25,6 @@ type call struct {
 
 func (k *call) hasID() bool { return k.state != offered }
 
-func (k *call) hasPeer() bool {
-	return k.state == offered || k.state == up || k.state == clearing && k.peer != 0
-}
-
 // ended returns the event that this call is over, for the reason err; a call being cleared ended as asked for.
 func (k *call) ended(err error) CallEnded {
 	if k.state == clearing {
