@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -411,7 +412,7 @@ func (p *configParser) check(root *yaml.Node) {
 	if len(c.Local) == 0 {
 		missing("local", "local: 192.168.13.254")
 	}
-	if len(c.Remote) == 0 {
+	if len(c.Remote) == 0 && !slices.ContainsFunc(c.Users, hasOwnAddress) {
 		missing("remote", "remote: [192.168.13.240-249]")
 	}
 	if p.sources == 0 {
@@ -426,6 +427,8 @@ func (p *configParser) check(root *yaml.Node) {
 	p.checkMPPE(root)
 	p.checkAddresses(root)
 }
+
+func hasOwnAddress(u User) bool { return u.Address.IsValid() || len(u.allowed.hosts()) > 0 }
 
 // checkMPPE finds methods that cannot give the keys that MPPE needs.
 func (p *configParser) checkMPPE(root *yaml.Node) {

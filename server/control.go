@@ -123,7 +123,11 @@ func (c *control) event(ev pptp.Event) {
 			s.start()
 		}
 	case pptp.CallEnded:
-		if s := c.session(ev.CallID); s != nil {
+		s := c.session(ev.CallID)
+		if ev.CallID == 0 { // before our answer came into effect
+			s = c.unanswered(ev.PeerCallID)
+		}
+		if s != nil {
 			err := ev.Err
 			if err == nil {
 				err = errCallCleared
@@ -140,6 +144,19 @@ func (c *control) session(callID uint16) *session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.sessions[callID]
+}
+
+// unanswered finds the session of a call that the client knows as peerCallID and
+// that is not connected yet.
+func (c *control) unanswered(peerCallID uint16) *session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.sessions {
+		if s.peerCallID == peerCallID && !s.isStarted() {
+			return s
+		}
+	}
+	return nil
 }
 
 // offered decides about a call, before anything is made for it.

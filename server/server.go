@@ -92,7 +92,7 @@ func usable(cfg *Config) error {
 	switch {
 	case len(cfg.Local) == 0:
 		return errors.New("server: no local address")
-	case len(cfg.Remote) == 0 && !slices.ContainsFunc(cfg.Users, func(u User) bool { return u.Address.IsValid() }):
+	case len(cfg.Remote) == 0 && !slices.ContainsFunc(cfg.Users, hasOwnAddress):
 		return errors.New("server: no address for clients")
 	case len(cfg.Auth) == 0:
 		return errors.New("server: no authentication method")

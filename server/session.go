@@ -159,6 +159,12 @@ func (s *session) start() {
 	}
 }
 
+func (s *session) isStarted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.started
+}
+
 // abort ends the session without a word to the peer.
 func (s *session) abort(cause error) {
 	s.mu.Lock()
