@@ -105,9 +105,9 @@ func describeOption(p Protocol, o Option) string {
 		return fmt.Sprintf("auth %x", o.Value)
 	case p == ProtocolLCP && o.Type == OptionMagic && is32:
 		return fmt.Sprintf("magic 0x%08x", v32)
-	case p == ProtocolLCP && o.Type == OptionPFC:
+	case p == ProtocolLCP && o.Type == OptionPFC && len(o.Value) == 0:
 		return "pcomp"
-	case p == ProtocolLCP && o.Type == OptionACFC:
+	case p == ProtocolLCP && o.Type == OptionACFC && len(o.Value) == 0:
 		return "accomp"
 	case p == ProtocolCCP && o.Type == OptionMPPE && is32:
 		return describeMPPE(v32)
@@ -126,7 +126,7 @@ func describeOption(p Protocol, o Option) string {
 	case p == ProtocolIPV6CP && o.Type == OptionInterfaceID && len(o.Value) == 8:
 		return fmt.Sprintf("id %x", o.Value)
 	}
-	return fmt.Sprintf("option %d %x", o.Type, o.Value)
+	return strings.TrimSpace(fmt.Sprintf("option %d %x", o.Type, o.Value))
 }
 
 // describeMPPE lists the bits with RFC 3078's letters.

@@ -299,8 +299,8 @@ func (l *Link) setPhase(p Phase) {
 
 // sendPacket sends a packet of LCP, CCP, IPCP or IPV6CP.
 func (l *Link) sendPacket(p Protocol, pkt Packet) {
-	if l.err != nil && p != ProtocolLCP {
-		return // the link is about to end: only LCP has still something to say
+	if l.err != nil && (p != ProtocolLCP || !l.closing && pkt.Code <= ConfigureReject) {
+		return // the link is about to end: nothing is left to negotiate
 	}
 	l.sendInfo(p, AppendPacket(nil, pkt))
 }

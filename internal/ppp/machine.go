@@ -128,7 +128,9 @@ func (m *machine) handle(now time.Time, info []byte) {
 			m.link.stats.BadIdentifier++
 			return
 		}
-		m.why = endTerminated
+		if m.why != endRejected { // our closing was about that
+			m.why = endTerminated
+		}
 		m.event(now, evRTA)
 	case CodeReject:
 		m.codeReject(now, p)
@@ -346,7 +348,7 @@ func (m *machine) act(now time.Time, a action, e event, from State) {
 		m.deadline = now.Add(m.link.cfg.Restart)
 	case scr:
 		if !from.negotiating() {
-			m.requests = 0
+			m.requests, m.why = 0, endClosed
 			m.policy.reset()
 		}
 		if e != evTOp {
