@@ -170,6 +170,9 @@ func TestGREFragments(t *testing.T) {
 // ReadBatch as a transient error; writing goes on meanwhile.
 func TestGREProtocolUnreachable(t *testing.T) {
 	needRoot(t)
+	if _, err := os.Stat("/sys/module/gre"); err == nil {
+		t.Skip("the kernel's own GRE takes such packets and says nothing")
+	}
 	a, _ := pairNetns(t)
 	var client *GRE
 	a.do(t, func() (err error) { client, err = DialGRE(addrB); return })
@@ -191,6 +194,43 @@ func TestGREProtocolUnreachable(t *testing.T) {
 		if err.Error() != text {
 			t.Errorf("text %q, want %q", err.Error(), text)
 		}
+	}
+}
+
+// A router on the way refuses, and says who it is.
+func TestGREProhibited(t *testing.T) {
+	needRoot(t)
+	a, b := pairNetns(t)
+	far := netip.MustParseAddr("198.51.100.7")
+	farNet := &net.IPNet{IP: net.IPv4(198, 51, 100, 0), Mask: net.CIDRMask(24, 32)}
+	b.do(t, func() error {
+		if _, err := SetForwarding(""); err != nil {
+			return err
+		}
+		return netlink.RouteAdd(&netlink.Route{Dst: farNet, Type: unix.RTN_PROHIBIT})
+	})
+	var client *GRE
+	a.do(t, func() (err error) {
+		if err := netlink.RouteAdd(&netlink.Route{Dst: farNet, Gw: addrB.AsSlice()}); err != nil {
+			return err
+		}
+		client, err = DialGRE(far)
+		return
+	})
+	defer client.Close()
+	client.file.SetDeadline(time.Now().Add(20 * time.Second))
+	if err := client.WriteBatch([][]byte{grePacket(1, 4)}, Path{}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := client.ReadBatch(makePackets(4, 2048))
+	var icmp *ICMPError
+	if !errors.As(err, &icmp) || !icmp.NoGRE() || icmp.From != addrB || icmp.Remote != far || icmp.Code != 13 {
+		t.Errorf("read: %v, want a refusal by %v", err, addrB)
+	}
+	// It is past: what is read next has no error left over from it.
+	client.file.SetDeadline(time.Unix(1, 0))
+	if _, err := client.ReadBatch(makePackets(4, 2048)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("read again: %v, want the deadline", err)
 	}
 }
 

@@ -2,11 +2,14 @@ package osnet
 
 import (
 	"encoding/binary"
+	"errors"
 	"net/netip"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -92,6 +95,9 @@ func (g *GRE) ReadBatch(pkts []Packet) (n int, err error) {
 			r.iovs[i].SetLen(len(buf))
 		}
 		err := g.raw.Read(r.try)
+		if err != nil && !g.closed.Load() && !errors.Is(err, os.ErrDeadlineExceeded) {
+			err = g.readPast()
+		}
 		runtime.KeepAlive(pkts)
 		if g.closed.Load() {
 			return 0, ErrClosed
@@ -106,6 +112,24 @@ func (g *GRE) ReadBatch(pkts []Packet) (n int, err error) {
 			return n, nil
 		}
 	}
+}
+
+// readPast reads where the poller will not wait. It refuses to wait on a
+// descriptor that has an error and neither data nor room to send: a complaint
+// by ICMP that comes while the send buffer is full. That takes no longer than
+// the buffer takes to drain.
+func (g *GRE) readPast() error {
+	for !g.closed.Load() {
+		done := false
+		if err := g.raw.Control(func(fd uintptr) { done = g.reader.try(fd) }); err != nil || done {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+		if err := g.raw.Read(g.reader.try); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+	}
+	return ErrClosed
 }
 
 // sort strips the IP headers and moves the good packets to the front.

@@ -36,7 +36,8 @@ type TUNConfig struct {
 	PeerRoute bool
 
 	// The two ends' interface identifiers, if IPv6 was negotiated (RFC 5072):
-	// they become link-local addresses. 0: the interface has no IPv6 at all.
+	// they become link-local addresses. 0, or a kernel without IPv6: the
+	// interface has no IPv6 at all.
 	LocalID6, PeerID6 uint64
 }
 
@@ -107,15 +108,15 @@ func createTUN(name string) (*TUN, error) {
 }
 
 func (t *TUN) configure(cfg TUNConfig) error {
+	// No link-local address of the kernel's own, no router solicitations into
+	// the tunnel. Kernels without IPv6 have none of these knobs.
 	link := t.link()
+	netlink.LinkSetIP6AddrGenMode(link, addrGenModeNone)
 	if cfg.LocalID6 == 0 {
-		// No link-local address, no router solicitations into the tunnel.
-		// Kernels without IPv6 have neither knob.
-		netlink.LinkSetIP6AddrGenMode(link, addrGenModeNone)
-		os.WriteFile("/proc/sys/net/ipv6/conf/"+t.name+"/disable_ipv6", []byte("1"), 0)
+		t.sysctl6("disable_ipv6", "1")
 	} else {
-		netlink.LinkSetIP6AddrGenMode(link, addrGenModeNone)
-		os.WriteFile("/proc/sys/net/ipv6/conf/"+t.name+"/accept_ra", []byte("0"), 0)
+		t.sysctl6("disable_ipv6", "0")
+		t.sysctl6("accept_ra", "0")
 		if err := t.addLinkLocal(cfg.LocalID6, cfg.PeerID6); err != nil {
 			return err
 		}
@@ -132,6 +133,11 @@ func (t *TUN) configure(cfg TUNConfig) error {
 		return fmt.Errorf("osnet: set %s up: %w", t.name, err)
 	}
 	return nil
+}
+
+// sysctl6 writes a setting of IPv6 on the interface, if there is such a thing.
+func (t *TUN) sysctl6(name, value string) {
+	os.WriteFile("/proc/sys/net/ipv6/conf/"+t.name+"/"+name, []byte(value), 0)
 }
 
 func (t *TUN) link() netlink.Link {
@@ -187,7 +193,8 @@ func (t *TUN) addLinkLocal(local, peer uint64) error {
 	} else {
 		addr.IPNet.Mask = net.CIDRMask(64, 128)
 	}
-	if err := netlink.AddrAdd(t.link(), addr); err != nil {
+	err := netlink.AddrAdd(t.link(), addr)
+	if err != nil && err != unix.EOPNOTSUPP && err != unix.EAFNOSUPPORT {
 		return fmt.Errorf("osnet: give %s the address %s: %w", t.name, addr.IP, err)
 	}
 	return nil
@@ -220,9 +227,11 @@ func (t *TUN) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
 		case errors.Is(err, tun.ErrTooManySegments) && n > 0:
 			// More segments than bufs: TCP sends the rest again.
 			return n, nil
-		case t.ended(err) != nil:
-			return 0, t.ended(err)
-		case errors.As(err, new(*fs.PathError)):
+		}
+		if e := t.ended(err); err != nil && e != nil {
+			return 0, e
+		}
+		if errors.As(err, new(*fs.PathError)) {
 			return 0, fmt.Errorf("osnet: read %s: %w", t.name, err)
 		}
 		// Anything else is one packet that offload could not make sense of.
@@ -251,15 +260,31 @@ func (t *TUN) Write(bufs [][]byte, offset int) (int, error) {
 // Refused counts the calls of Write in which the host refused a packet.
 func (t *TUN) Refused() uint64 { return t.refused.Load() }
 
-// ended gives ErrClosed or ErrTUNGone if err means that; otherwise nil.
+// ended gives ErrClosed or ErrTUNGone if that is why err came; otherwise nil.
 func (t *TUN) ended(err error) error {
 	switch {
 	case t.closed.Load():
 		return ErrClosed
-	case errors.Is(err, os.ErrClosed), errors.Is(err, unix.EBADFD), errors.Is(err, io.EOF):
+	case errors.Is(err, os.ErrClosed), errors.Is(err, unix.EBADFD), errors.Is(err, io.EOF), t.detached():
 		return ErrTUNGone
 	}
 	return nil
+}
+
+// detached tells whether the descriptor has lost its interface. Older kernels
+// wake a reader up then without a reason that the poller could give.
+func (t *TUN) detached() bool {
+	conn, err := t.dev.File().SyscallConn()
+	if err != nil {
+		return false
+	}
+	gone := false
+	conn.Control(func(fd uintptr) {
+		if ifr, err := unix.NewIfreq(t.name); err == nil {
+			gone = unix.IoctlIfreq(int(fd), unix.TUNGETIFF, ifr) == unix.EBADFD
+		}
+	})
+	return gone
 }
 
 // BatchSize is the number of buffers that Read and Write work best with.
