@@ -207,6 +207,16 @@ func TestNoRandom(t *testing.T) {
 			x.run() // must come to an end, without contradictions
 		}
 	}
+	// An unknown user costs some: also where PAP asks for nothing else.
+	for _, v := range variants {
+		for n := range 100 {
+			x := v.pair(t, PeerConfig{User: "w", Password: "p"}, AuthenticatorConfig{Lookup: fixed("u", "p")})
+			x.auth.base.rand = io.MultiReader(io.LimitReader(chaCha(5), int64(n)), iotest.ErrReader(broken))
+			if x.run(); x.a.failed == nil || x.a.done != nil {
+				t.Errorf("%s with %d octets: %v", v.name, n, x.a.done)
+			}
+		}
+	}
 	p := NewPeer(MSCHAPv2, PeerConfig{User: "u", Password: "p", Rand: iotest.ErrReader(broken)})
 	p.Start(epoch)
 	p.Handle(epoch, ProtocolCHAP, challenge(1, "0123456789abcdef", ""))

@@ -122,6 +122,9 @@ func (a *chapAuthenticator) checkV1(name string, value []byte) verdict {
 
 // conclude sends the verdict and reports it.
 func (a *chapAuthenticator) conclude(now time.Time, v verdict, message []byte) {
+	if a.state == stateFailed {
+		return // no random numbers for it
+	}
 	code := byte(chapSuccess)
 	if v.err != nil {
 		code = chapFailure
