@@ -178,6 +178,10 @@ func TestWhoseNumber(t *testing.T) {
 	s.want(CallEnded{1, 2, &DisconnectError{Result: DisconnectLostCarrier}})
 	s.recv(&CallDisconnectNotify{CallID: 2, Result: DisconnectLostCarrier})
 	s.want(CallEnded{2, 3, &DisconnectError{Result: DisconnectLostCarrier}})
+	s.c.PlaceCall(s.now, 3)
+	s.wantSendType(TypeOutgoingCallRequest)
+	s.recv(&CallDisconnectNotify{CallID: 0, Result: DisconnectLostCarrier}) // no number the server gave
+	s.wantIdle()
 
 	s = newServer(t, Config{})
 	s.callTaken(1, 2)

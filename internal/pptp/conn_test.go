@@ -517,6 +517,21 @@ func TestFlood(t *testing.T) {
 	s.wantClosed(ErrFlood)
 }
 
+func TestPartialIsBounded(t *testing.T) {
+	s := newServer(t, Config{})
+	var b []byte
+	for range 400 {
+		b = Append(b, &EchoReply{})
+	}
+	s.c.Handle(s.now, b[:3])
+	s.c.Handle(s.now, b[3:])
+	s.want(EchoSeen{Reply: true})
+	s.wantIdle()
+	if n := cap(s.c.partial); n == 0 || n >= 2*MaxMessageLen {
+		t.Errorf("%d octets kept", n)
+	}
+}
+
 func TestTrace(t *testing.T) {
 	var lines []string
 	s := newScript(t, Config{Role: Server, Trace: func(sent bool, m Message) {
