@@ -1,0 +1,6 @@
+//go:build race
+
+package mppe
+
+// raceEnabled: the race detector makes sync.Pool forget things on purpose.
+const raceEnabled = true
