@@ -272,7 +272,7 @@ func (n *Netlink) takeBackLocked() error {
 // takeBack lists what is to be deleted for a session that ends: what is its
 // own, carries our tag, and no other session has too.
 func takeBack(st *State) []Op {
-	p := &planner{cfg: &Config{}, st: st, fib: newFIB(st), out: &Plan{}}
+	p := newPlanner(&Config{}, st)
 	p.diff()
 	return p.out.Ops
 }

@@ -199,7 +199,11 @@ func ParseEntry(s string) (Entry, error) {
 		}
 		words = words[1:]
 	}
-	if e.Dev == "" && len(e.Hops) == 0 && e.Kind == Unicast {
+	nameless := e.Dev == "" && len(e.Hops) == 0 && e.Kind == Unicast
+	for _, h := range e.Hops {
+		nameless = nameless || h.Dev == ""
+	}
+	if nameless {
 		return e, fmt.Errorf("routing: %q names no device", s)
 	}
 	return e, nil

@@ -73,7 +73,7 @@ type Plan struct {
 // about all of it. Routes that the session had and cfg does not want go, except
 // for those that another living session wants too.
 func NewPlan(cfg *Config, st *State) *Plan {
-	p := &planner{cfg: cfg, st: st, fib: newFIB(st), out: &Plan{gateway: cfg.Gateway}, requested: map[netip.Prefix]int{}, halves: map[netip.Prefix]bool{}}
+	p := newPlanner(cfg, st)
 	p.ignored()
 	p.pinGateway()
 	p.collect()
@@ -91,6 +91,8 @@ type planner struct {
 	fib *fib
 	out *Plan
 
+	mine      map[routeKey]bool     // st.Mine
+	others    map[routeKey]bool     // what st.Others have
 	skip      map[*Entry]bool       // not there for the path without the tunnel; see ignored
 	ours      map[*Entry]bool       // this session's, or nobody's who lives
 	pin       Entry                 // zero: none
@@ -102,33 +104,44 @@ type planner struct {
 	want      []Entry               // in the order in which they go in
 }
 
+func newPlanner(cfg *Config, st *State) *planner {
+	p := &planner{cfg: cfg, st: st, fib: newFIB(st), out: &Plan{gateway: cfg.Gateway},
+		mine: map[routeKey]bool{}, others: map[routeKey]bool{}, requested: map[netip.Prefix]int{}, halves: map[netip.Prefix]bool{}}
+	for i := range st.Mine {
+		p.mine[st.Mine[i].key()] = true
+	}
+	for _, o := range st.Others {
+		for i := range o.Routes {
+			p.others[o.Routes[i].key()] = true
+		}
+	}
+	return p
+}
+
 func (p *planner) find(s Severity, code, fix, format string, args ...any) {
 	p.out.Findings = append(p.out.Findings, Finding{Severity: s, Code: code, Text: fmt.Sprintf(format, args...), Fix: fix})
 }
 
 // ignored finds the routes that must not count when the path without the
-// tunnel is looked for: our own, those of other sessions with the same gateway,
-// and leftovers that nobody claims. What a session with another gateway has,
-// counts: ours may be behind it.
+// tunnel is looked for: our own, leftovers that nobody claims, and those of
+// other living sessions, except for what goes through the tunnel of a session
+// with another gateway: ours may be behind that. Their other routes, to their
+// gateways and around their tunnels, are but copies of the path that is looked for.
 func (p *planner) ignored() {
 	p.skip, p.ours = map[*Entry]bool{}, map[*Entry]bool{}
-	others, counts := map[routeKey]bool{}, map[routeKey]bool{}
+	counts := map[routeKey]bool{}
 	for _, o := range p.st.Others {
 		for i := range o.Routes {
 			k := o.Routes[i].key()
-			others[k] = true
-			counts[k] = counts[k] || o.Gateway != p.cfg.Gateway
+			counts[k] = counts[k] || o.Gateway != p.cfg.Gateway && o.Routes[i].Dev == o.Link
 		}
-	}
-	for i := range p.st.Mine {
-		k := p.st.Mine[i].key()
-		others[k], counts[k] = false, false
 	}
 	for i := range p.st.Routes {
 		e := &p.st.Routes[i]
+		k := e.key()
 		tied := p.cfg.Link != "" && e.Dev == p.cfg.Link
-		p.skip[e] = tied || e.Protocol == Protocol && !counts[e.key()]
-		p.ours[e] = tied || e.Protocol == Protocol && !others[e.key()]
+		p.skip[e] = tied || e.Protocol == Protocol && !counts[k]
+		p.ours[e] = tied || e.Protocol == Protocol && (p.mine[k] || !p.others[k])
 	}
 }
 
@@ -251,18 +264,11 @@ func (p *planner) blocker(e *Entry) *Entry {
 	return nil
 }
 
-// replaced reports whether have is this session's, so that a new route to the
-// same subnet takes its place.
+// replaced reports whether have is this session's alone, so that a new route
+// to the same subnet takes its place.
 func (p *planner) replaced(have *Entry) bool {
-	if have.Protocol != Protocol {
-		return false
-	}
-	for i := range p.st.Mine {
-		if p.st.Mine[i].same(have) {
-			return true
-		}
-	}
-	return false
+	k := have.key()
+	return have.Protocol == Protocol && p.mine[k] && !p.others[k]
 }
 
 // diff turns what is wanted into operations.
@@ -289,13 +295,8 @@ func (p *planner) diff() {
 		keep[e.key()] = true
 		p.out.Ops = append(p.out.Ops, Op{verb, e})
 	}
-	for _, o := range p.st.Others {
-		for i := range o.Routes {
-			keep[o.Routes[i].key()] = true
-		}
-	}
 	for i := len(p.st.Mine) - 1; i >= 0; i-- {
-		if have := p.present(&p.st.Mine[i]); have != nil && have.Protocol == Protocol && !keep[have.key()] {
+		if have := p.present(&p.st.Mine[i]); have != nil && have.Protocol == Protocol && !keep[have.key()] && !p.others[have.key()] {
 			p.out.Ops = append(p.out.Ops, Op{Delete, *have})
 			keep[have.key()] = true // once
 		}

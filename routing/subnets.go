@@ -85,6 +85,13 @@ func (p *planner) exclusions() {
 			continue
 		}
 		seen[x] = true
+		if x.IsSingleIP() && p.pin.To == x {
+			continue // the pin does that
+		}
+		if x.IsSingleIP() && p.via == x.Addr() {
+			p.find(Info, ExcludeUnused, "", "the exclusion of %s has no effect: it is the server's address in the tunnel", x.Addr())
+			continue
+		}
 		if _, ok := p.covering(x); !ok {
 			p.find(Info, ExcludeUnused, "", "the exclusion of %s has no effect: no requested subnet covers it", x)
 			continue
