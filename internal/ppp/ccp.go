@@ -1,7 +1,7 @@
 package ppp
 
 import (
-	"fmt"
+	"strings"
 	"time"
 )
 
@@ -49,11 +49,13 @@ func (c *ccp) reset() {
 
 func (c *ccp) require() bool { return c.l.cfg.MPPE.Require }
 
-// error makes the MPPEError of a failed negotiation.
+// error makes the MPPEError of a failed negotiation. In detail "it" is the peer.
 func (c *ccp) error(detail string) error {
 	e := &MPPEError{Peer: c.l.cfg.Role.peer(), Ours: c.l.cfg.MPPE.words(), Detail: detail}
 	if c.heardAny {
 		e.Theirs = c.heard.String()
+	} else if rest, ok := strings.CutPrefix(detail, "it "); ok {
+		e.Detail = "the " + e.Peer + " " + rest
 	}
 	return e
 }
@@ -219,7 +221,7 @@ func (c *ccp) finished(now time.Time, why ending) {
 		}
 		c.fail("it closed CCP")
 	case endRejected:
-		c.fail(fmt.Sprintf("the %s has no MPPE (it rejected CCP)", c.l.cfg.Role.peer()))
+		c.fail("it has no MPPE: it rejected CCP")
 	case endNoConverge:
 		c.fail("it refuses what we ask for again and again")
 	default:

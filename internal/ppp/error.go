@@ -23,8 +23,12 @@ func (e *MPPEError) Error() string {
 	if e.Theirs != "" {
 		fmt.Fprintf(&b, "; the %s offers %s", e.Peer, e.Theirs)
 	}
-	if e.Detail != "" {
+	switch {
+	case e.Detail == "":
+	case e.Theirs != "":
 		fmt.Fprintf(&b, " (%s)", e.Detail)
+	default:
+		b.WriteString("; " + e.Detail)
 	}
 	return b.String()
 }

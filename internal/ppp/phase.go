@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"goppptp/internal/mschap"
@@ -290,7 +291,11 @@ func (l *Link) peerLeft(text string) {
 	case client && l.method == 0 && l.lcp.refused != "":
 		l.err = &NegotiationError{ProtocolLCP, fmt.Sprintf("the server wants to authenticate us with %s, which we are not allowed to do", l.lcp.refused), true}
 	case l.cfg.MPPE.Require && l.phase == Network && !l.ccp.wasUp:
-		l.err = l.ccp.error(text)
+		detail := "it ended the session"
+		if text != "" {
+			detail = fmt.Sprintf("it said %q", text)
+		}
+		l.err = l.ccp.error(detail)
 	default:
 		l.err = &PeerError{ProtocolLCP, text}
 	}
@@ -314,6 +319,9 @@ func (l *Link) lateOffer(info []byte) {
 	if opts, err := ParseOptions(pkt.Data); err == nil {
 		if _, bits, ok := l.ccp.note(opts); ok {
 			e.Theirs = bits.String()
+			if rest, ok := strings.CutPrefix(e.Detail, "the "+e.Peer+" "); ok {
+				e.Detail = "it " + rest
+			}
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"goppptp/internal/ppp/auth"
 )
 
 // script talks to one link, in the words of Describe:
@@ -21,6 +23,7 @@ type script struct {
 	*end
 	now  time.Time
 	sent []string
+	raw  [][]byte // authentication frames among them
 	ours map[string]string
 }
 
@@ -40,6 +43,10 @@ func (s *script) drain() {
 			continue
 		}
 		text := Describe(f.Frame)
+		if p, _, _ := ParseFrame(f.Frame); p == ProtocolCHAP {
+			s.raw = append(s.raw, f.Frame)
+			continue
+		}
 		if words := strings.Fields(text); len(words) > 2 && words[1] == "Configure-Request" {
 			s.ours[words[0]] = words[2] + " " + strings.Join(words[3:], " ")
 		}
@@ -91,6 +98,29 @@ func (s *script) advance(d time.Duration) {
 		s.drain()
 	}
 	s.t.Fatalf("no end of timers; deadline %v at %v", s.Deadline(), s.now)
+}
+
+// authenticate plays the server's part of MS-CHAPv2.
+func (s *script) authenticate() {
+	s.t.Helper()
+	a := auth.NewAuthenticator(auth.MSCHAPv2, serverConfig(auth.MSCHAPv2, MPPE{}).Authenticator)
+	a.Start(s.now)
+	for range 10 {
+		for ev := a.NextEvent(); ev != nil; ev = a.NextEvent() {
+			if send, ok := ev.(auth.Send); ok {
+				s.frame(AppendFrame(nil, Protocol(send.Protocol), send.Packet, false, false))
+			}
+		}
+		raw := s.raw
+		s.raw = nil
+		for _, f := range raw {
+			p, info, _ := ParseFrame(f)
+			a.Handle(s.now, uint16(p), info)
+		}
+	}
+	if s.user != user {
+		s.t.Fatal("not authenticated")
+	}
 }
 
 func match(pattern, text string) bool {
@@ -212,6 +242,9 @@ func composeOption(t testing.TB, p Protocol, text string) Option {
 			t.Fatalf("%q: %v", text, err)
 		}
 		return Option{OptionInterfaceID, b}
+	case "compress":
+		b, _ := hex.DecodeString(words[1])
+		return Option{OptionIPCompression, b}
 	case "option":
 		n, _ := strconv.Atoi(words[1])
 		b := []byte{}
