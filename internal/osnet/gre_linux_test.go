@@ -47,6 +47,11 @@ func greEndsIn(t testing.TB, a, b netns) (client, server *GRE) {
 		// A packet that never comes fails the test instead of hanging it.
 		g.file.SetDeadline(time.Now().Add(20 * time.Second))
 	}
+	// The kernel queues little while ARP asks: a burst would lose packets.
+	if err := client.WriteBatch([][]byte{grePacket(0, 4)}, Path{}); err != nil {
+		t.Fatal(err)
+	}
+	readN(t, server, 1)
 	return client, server
 }
 

@@ -223,7 +223,8 @@ func (g *GRE) WriteBatch(pkts [][]byte, p Path) error {
 		return &SendError{Path: p, Errno: unix.EDESTADDRREQ}
 	}
 	w := writers.Get().(*writer)
-	w.address(g, p)
+	most := min(len(pkts), BatchSize)
+	w.address(g, p, most)
 	var err error
 	for sent := 0; sent < len(pkts) && err == nil; sent += w.count {
 		w.load(pkts[sent:min(len(pkts), sent+BatchSize)])
@@ -234,12 +235,13 @@ func (g *GRE) WriteBatch(pkts [][]byte, p Path) error {
 	}
 	runtime.KeepAlive(pkts)
 	w.g = nil
-	clear(w.iovs[:])
+	clear(w.iovs[:most])
 	writers.Put(w)
 	return err
 }
 
-func (w *writer) address(g *GRE, p Path) {
+// address prepares the first n messages.
+func (w *writer) address(g *GRE, p Path, n int) {
 	w.g = g
 	var name *byte
 	var namelen uint32
@@ -253,7 +255,7 @@ func (w *writer) address(g *GRE, p Path) {
 			control, controllen = (*byte)(unsafe.Pointer(&w.cmsg)), unix.CmsgSpace(unix.SizeofInet4Pktinfo)
 		}
 	}
-	for i := range w.hdrs {
+	for i := range n {
 		h := &w.hdrs[i].hdr
 		h.Name, h.Namelen = name, namelen
 		h.Control = control
