@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
-	"strings"
 	"syscall"
 
 	"goppptp/internal/control"
@@ -126,10 +125,7 @@ func explainControl(server netip.AddrPort, err error) error {
 		return &control.Error{Reason: control.ReasonFailed, Text: fmt.Sprintf("%v closed the control connection before the call was connected", server)}
 	}
 	if e, ok := errors.AsType[*pptp.CallError](err); ok {
-		return &control.Error{Reason: control.ReasonFailed, Text: last(e).Error(), Hint: "the server's log says more"}
-	}
-	if strings.Contains(err.Error(), server.String()) {
-		return err
+		return &control.Error{Reason: control.ReasonFailed, Text: e.Error(), Hint: "the server's log says more"}
 	}
 	return fmt.Errorf("%v: %w", server, err)
 }

@@ -57,15 +57,37 @@ func (s *Session) changeRoutes(ctx context.Context, change func([]routing.Route)
 	return nil
 }
 
-// showRoutesLocked puts the routes that are in into the status.
+// showRoutesLocked puts the routes that are in into the status, and what is to
+// be known about them. An applier that keeps its plan says what it really did;
+// of another the routes asked for are shown.
 func (s *Session) showRoutesLocked() {
 	st := &s.status
-	st.Routes = []control.Route{}
-	for _, r := range s.routes.Routes {
-		metric := r.Metric
-		if metric == 0 {
-			metric = s.routes.Metric
+	st.Routes, st.Warnings = []control.Route{}, unsupported(s.cfg.Profile)
+	planner, ok := s.cfg.Routes.(interface{ Last() *routing.Plan })
+	if !ok || planner.Last() == nil {
+		for _, r := range s.routes.Routes {
+			metric := r.Metric
+			if metric == 0 {
+				metric = s.routes.Metric
+			}
+			st.Routes = append(st.Routes, control.Route{To: r.To, Metric: metric, Via: s.routes.Peer, Dev: s.routes.Link})
 		}
-		st.Routes = append(st.Routes, control.Route{To: r.To, Metric: metric, Via: s.routes.Peer, Dev: s.routes.Link})
+		return
+	}
+	plan := planner.Last()
+	peer := netip.PrefixFrom(s.routes.Peer, s.routes.Peer.BitLen())
+	for _, r := range plan.Own {
+		if r.Dev == s.routes.Link && r.To != peer {
+			st.Routes = append(st.Routes, control.Route{To: r.To, Metric: r.Metric, Via: r.Via, Dev: r.Dev})
+		}
+	}
+	for _, f := range plan.Findings {
+		if f.Severity != routing.Info {
+			text := f.Text
+			if f.Fix != "" {
+				text += "; " + f.Fix
+			}
+			st.Warnings = append(st.Warnings, text)
+		}
 	}
 }

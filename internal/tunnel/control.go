@@ -2,9 +2,7 @@ package tunnel
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -41,6 +39,15 @@ type Control struct {
 func NewControl(conn net.Conn, cfg ControlConfig) *Control {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.PPTP.Trace == nil && cfg.Log.Enabled(context.Background(), slog.LevelDebug) {
+		cfg.PPTP.Trace = func(sent bool, m pptp.Message) {
+			text := "control message received"
+			if sent {
+				text = "control message sent"
+			}
+			cfg.Log.Debug(text, "message", m)
+		}
 	}
 	return &Control{conn: conn, cfg: cfg, core: pptp.NewConn(cfg.PPTP), requests: newMailbox[func(time.Time)]()}
 }
@@ -141,9 +148,6 @@ func (c *Control) Run(ctx context.Context) error {
 				c.core.Handle(now, in.data)
 			}
 			if in.err != nil {
-				if errors.Is(in.err, io.EOF) {
-					in.err = errPeerClosed
-				}
 				c.core.ConnectionLost(now, in.err)
 			}
 		case <-c.requests.ready():
@@ -157,8 +161,6 @@ func (c *Control) Run(ctx context.Context) error {
 	}
 }
 
-var errPeerClosed = errors.New("the peer closed the control connection")
-
 // drain performs what the core asks for and reports whether it is done.
 func (c *Control) drain() (closed bool, err error) {
 	for {
@@ -166,7 +168,6 @@ func (c *Control) drain() (closed bool, err error) {
 		case nil:
 			return false, nil
 		case pptp.Send:
-			c.cfg.Log.Debug("control message sent", "message", describe(ev.Data))
 			c.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 			if _, err := c.conn.Write(ev.Data); err != nil {
 				c.core.ConnectionLost(time.Now(), fmt.Errorf("control connection: %w", err))
@@ -175,16 +176,7 @@ func (c *Control) drain() (closed bool, err error) {
 			c.cfg.OnEvent(ev)
 			return true, ev.Err
 		default:
-			c.cfg.Log.Debug("control event", "event", fmt.Sprintf("%T%+v", ev, ev))
 			c.cfg.OnEvent(ev)
 		}
 	}
-}
-
-func describe(data []byte) string {
-	m, _, err := pptp.Parse(data)
-	if err != nil {
-		return err.Error()
-	}
-	return fmt.Sprintf("%v %+v", m.Type(), m)
 }
