@@ -41,4 +41,13 @@
 // stateful stream after a forged packet) is recognised by its plain text alone:
 // count the packets for which Sensible is false, and the ErrJumps, in a row, and
 // negotiate CCP anew after some; new Sealers and Openers start over.
+//
+// # Limitations
+//
+// There is no compression (MPPC): packets that have it are refused. More than
+// 65536 packets lost in one go are not looked for; that is out of step. Stateful
+// mode follows a forged packet as any other, and is wrong until the next flag
+// packet, or for good; stateless mode loses one packet, or those the forged
+// sequence number leaves behind. Where the plain text is neither IPv4 nor IPv6, a
+// stateful opener knows Linux's way to flush alone.
 package mppe

@@ -34,13 +34,16 @@ const (
 // the "flag" packet. RFC 3078, section 7.
 const flagCount = 0xff
 
-// What Open returns for packets that cannot be opened.
+// What Open returns for packets that cannot be opened. ErrLost is of stateful mode
+// alone: the packet is discarded, and the caller is to send a CCP Reset-Request.
+// ErrJump is a count further ahead than the GRE sequence number, or than the
+// opener is willing to look for it.
 var (
 	ErrShort        = errors.New("mppe: packet too short")
 	ErrNotEncrypted = errors.New("mppe: packet is not encrypted, or compressed")
 	ErrLost         = errors.New("mppe: an earlier packet is missing; waiting for a flushed one")
 	ErrOld          = errors.New("mppe: packet is too old, or opened already")
-	ErrJump         = errors.New("mppe: count runs ahead of the GRE sequence number")
+	ErrJump         = errors.New("mppe: count runs too far ahead")
 )
 
 // Sensible tells whether plain text begins like a packet a tunnel carries: a PPP
