@@ -123,6 +123,9 @@ func (r *addressRules) single() netip.Addr {
 			found = rule.subnet.Addr()
 		}
 	}
+	if !r.permits(found) { // an earlier rule refuses it
+		return netip.Addr{}
+	}
 	return found
 }
 
@@ -133,7 +136,7 @@ func (r *addressRules) hosts() []netip.Addr {
 		return nil
 	}
 	for _, rule := range r.rules {
-		if !rule.deny && rule.subnet.Bits() == 32 {
+		if a := rule.subnet.Addr(); !rule.deny && rule.subnet.Bits() == 32 && r.permits(a) {
 			out = append(out, rule.subnet.Addr())
 		}
 	}
