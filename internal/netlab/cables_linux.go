@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/vishvananda/netlink"
 )
@@ -50,6 +51,13 @@ func (l *Lab) cable(opts Options) error {
 	}
 	// A proxy answers ARP after a random time up to this, 0.8 s at first.
 	todo.sysctl(l.Server, "net/ipv4/neigh/eth0/proxy_delay", "0")
+
+	for _, n := range []*Namespace{l.Client, l.Outside, l.Server, l.Inner} {
+		todo.carries(n, "eth0")
+	}
+	for _, name := range []string{"wan", "net", "to-server", "to-inner", "lan"} {
+		todo.carries(l.Router, name)
+	}
 	return todo.err
 }
 
@@ -107,6 +115,26 @@ func (t *tasks) bridge(n *Namespace, name string, ports ...string) {
 			return err
 		}
 		return quietUp(name)
+	})
+}
+
+// carries waits until a link takes packets. The kernel sees to that a while,
+// up to a second, after both ends of a cable are up; packets sent before then are
+// lost, ARP's first question among them.
+func (t *tasks) carries(n *Namespace, name string) {
+	t.do(n, func() error {
+		for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+			link, err := netlink.LinkByName(name)
+			if err != nil {
+				return err
+			}
+			if link.Attrs().OperState == netlink.OperUp {
+				return nil
+			}
+			if time.Now().After(deadline) {
+				return fmt.Errorf("%s stays %s", name, link.Attrs().OperState)
+			}
+		}
 	})
 }
 

@@ -102,6 +102,18 @@ func pairNetns(t testing.TB) (a, b netns) {
 			return addAddress("eth0", fmt.Sprintf("10.9.0.%d/24", i+1))
 		})
 	}
+	// Until the kernel has noted that the cable is in, it loses packets.
+	for _, ns := range []netns{a, b} {
+		ns.do(t, func() error {
+			for {
+				link, err := netlink.LinkByName("eth0")
+				if err != nil || link.Attrs().OperState == netlink.OperUp {
+					return err
+				}
+				runtime.Gosched()
+			}
+		})
+	}
 	return a, b
 }
 
