@@ -89,24 +89,29 @@ func (ps *parser) document(data []byte) *yaml.Node {
 	}
 	root := follow(doc.Content[0])
 	if root.Kind != yaml.MappingNode {
-		ps.fail(root, "", `write lines such as "gateway: vpn.example.com"`, "expected keys and values, found %s", describe(root))
+		ps.fail(root, "", `write lines such as "gateway: vpn.example.com"`, "expected keys and values, found %s", kindOf(root))
 		return nil
 	}
 	return root
 }
 
 func (ps *parser) syntax(err error) {
-	e := &Error{File: ps.file, Line: 1, Message: "not valid YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")}
+	e := &Error{File: ps.file, Line: 1}
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		e.Line, _ = strconv.Atoi(m[1])
-		e.Message = "not valid YAML: " + m[2]
+		text = m[2]
 	}
+	if strings.HasPrefix(text, "unknown anchor") { // which may be a password
+		text = "unknown anchor"
+		e.Suggestion = "put a text that begins with * into quotes"
+	}
+	e.Message = "not valid YAML: " + text
 	ps.errs = append(ps.errs, e)
 }
 
-// follow resolves an alias. yaml.v3 has already refused an alias to itself's
-// parent only when decoding, so no more than one step is taken: an anchor
-// cannot stand on an alias.
+// follow resolves an alias. One step is enough, since an anchor cannot stand on
+// an alias; and no more than one is taken, since an alias may lead back up.
 func follow(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode && n.Alias != nil {
 		return n.Alias
@@ -116,6 +121,14 @@ func follow(n *yaml.Node) *yaml.Node {
 
 func isNull(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
+}
+
+// kindOf is describe without the text, which may be a password gone astray.
+func kindOf(n *yaml.Node) string {
+	if n.Kind == yaml.ScalarNode && !isNull(n) {
+		return "a text"
+	}
+	return describe(n)
 }
 
 // describe names what n is, for errors.
