@@ -270,6 +270,23 @@ func TestJump(t *testing.T) {
 	}
 }
 
+// A late packet cannot be further behind by its count than by its sequence
+// number; the key of the missing packet stays.
+func TestLateJump(t *testing.T) {
+	s, o := pair(Bits128, false, 1000)
+	s.next(9).open(t, o, nil)
+	late := s.next(9)
+	for range 6 {
+		s.next(9).open(t, o, nil)
+	}
+	for seq := uint32(1002); seq < 1008; seq++ {
+		forged := wire{seq: seq, packet: late.packet}
+		forged.open(t, o, ErrOld)
+	}
+	late.open(t, o, nil)
+	late.open(t, o, ErrOld)
+}
+
 // Skipping keys costs credit; packets that open earn it.
 func TestCredit(t *testing.T) {
 	jump := func(o *Opener, skipped uint32) error {

@@ -306,6 +306,23 @@ func TestStatefulManyLost(t *testing.T) {
 	}
 }
 
+// Once it is seen how a sender flushes, its packets need not make sense.
+func TestFlushedNonsense(t *testing.T) {
+	for _, style := range []style{linux, rfc, linux} {
+		sealer := &peerSender{plain: *newPlain(testKey(9), Bits128, true), style: style}
+		o := NewOpener(testKey(9), Bits128, true)
+		s := &sender{seal: sealer.Seal, r: rand.New(rand.NewPCG(10, 10))}
+		for _, n := range []int{9, 1, 1} { // one octet is never sensible
+			s.next(9).open(t, o, nil)
+			s.skip(1)
+			s.next(9).open(t, o, ErrLost)
+			sealer.Flush()
+			s.next(n).open(t, o, nil)
+			s.next(9).open(t, o, nil)
+		}
+	}
+}
+
 // Flushed packets that leave counts out are lost in a row until the count has
 // gone round.
 func TestManyFlushesLost(t *testing.T) {

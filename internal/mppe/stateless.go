@@ -73,14 +73,15 @@ func (o *Opener) lateKey(key *[longKey]byte, behind, most int64) error {
 	return nil
 }
 
-// skip goes on by n keys, and remembers the last windowSize of them.
+// skip goes on by n keys, and remembers the last of them: as many as can still be
+// asked for once the packet behind them is open.
 func (o *Opener) skip(n int64) {
 	if n > 0 && o.late == nil {
 		o.late = windows.Get().(*window)
 	}
 	for ; n > 0; n-- {
 		o.chain.next()
-		if n <= windowSize {
+		if n < windowSize {
 			o.late.put(o.next, &o.chain.key)
 		}
 		o.next++
