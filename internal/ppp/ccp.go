@@ -292,6 +292,9 @@ func (c *ccp) advance(now time.Time) {
 }
 
 // again negotiates anew in the middle of a session, but not forever.
+//
+// Interop: pppd ends the session over it, with "MPPE disabled". It is over
+// anyway when one side cannot read what the other sends.
 func (c *ccp) again(now time.Time, detail string) {
 	for len(c.anew) > 0 && now.Sub(c.anew[0]) > renegotiateSpan {
 		c.anew = c.anew[1:]

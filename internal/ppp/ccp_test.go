@@ -387,3 +387,15 @@ func TestMPPERefused(t *testing.T) {
 		t.Errorf("server ended with %+v\n%s", s.over, w.tail())
 	}
 }
+
+// TestIPCPAfterCCP: a peer that was not ready for IPCP before CCP is asked
+// again as soon as it may be.
+func TestIPCPAfterCCP(t *testing.T) {
+	s := authenticated(t, MPPE{})
+	s.recv("IPCP Terminate-Ack id=1")
+	s.sent = nil
+	s.recv("CCP Configure-Request id=1 <mppe +H +S>")
+	s.recv("CCP Configure-Ack %ours")
+	s.advance(0)
+	s.want("CCP Configure-Ack id=1 <mppe "+stateless128+">", "IPCP Configure-Request id=1 <addr 0.0.0.0> <dns1 0.0.0.0> <dns2 0.0.0.0>")
+}

@@ -37,6 +37,9 @@ func TestPairErrors(t *testing.T) {
 				return []time.Duration{transit}
 			}, &refused, &refused, "authentication failed"},
 		{"no method in common", auth.MSCHAPv2, func(c, s *Config) { c.Auth = []auth.Method{auth.PAP} }, good, &failed, &failed, "mschapv2"},
+		{"no method in common that gives keys", auth.PAP, func(c, s *Config) {
+			c.Auth, c.MPPE = []auth.Method{auth.MSCHAPv2}, MPPE{Require: true}
+		}, good, &failed, &failed, "pap"},
 		{"no key length in common", auth.MSCHAPv2, func(c, s *Config) {
 			c.MPPE, s.MPPE = MPPE{Require: true, Bits: []int{40}}, MPPE{Require: true}
 		}, good, &mppe, &mppe, "we require 40-bit stateless; the server offers 128-bit stateless"},

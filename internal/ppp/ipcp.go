@@ -189,6 +189,12 @@ func (p *ipcp) up(now time.Time) {
 		p.l.fail(&NegotiationError{Protocol: ProtocolIPCP, What: fmt.Sprintf("the %s calls itself %v, which is our own address", p.l.cfg.Role.peer(), p.peer)}, "address conflict")
 		return
 	}
+	for _, a := range []netip.Addr{p.local, p.peer} {
+		if a.IsValid() && (a.IsMulticast() || a.IsLoopback() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255})) {
+			p.noAddress(fmt.Sprintf("%v is no address for a host", a))
+			return
+		}
+	}
 	p.isUp = true
 	p.l.networkUp()
 }

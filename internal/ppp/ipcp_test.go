@@ -84,6 +84,8 @@ func TestIPCPClient(t *testing.T) {
 			[]string{peer, "IPCP Configure-Nak id=1 <addr 192.168.13.200>", "IPCP Configure-Ack %ours"},
 			&NetworkUp{Local: netip.MustParseAddr("192.168.13.200"), Peer: netip.MustParseAddr("192.168.13.3")}},
 		{"a server that is us", nil, []string{peer, "IPCP Configure-Nak id=1 <addr 192.168.13.3>", "IPCP Configure-Ack %ours"}, nil},
+		{"an address for no host", nil, []string{peer, "IPCP Configure-Nak id=1 <addr 127.0.0.1>", "IPCP Configure-Ack %ours"}, nil},
+		{"a server at an address for no host", nil, []string{"IPCP Configure-Request id=1 <addr 224.0.0.1>", "IPCP Configure-Nak id=1 <addr 192.168.13.200>", "IPCP Configure-Ack %ours"}, nil},
 		{"no address is an address", nil, []string{peer, "IPCP Configure-Ack %ours"}, nil},
 		{"addresses are not given", nil, []string{peer, "IPCP Configure-Reject id=1 <addr 0.0.0.0>"}, nil},
 		{"IPCP is rejected", nil, []string{"LCP Protocol-Reject id=1 8021 01010004"}, nil},

@@ -65,12 +65,13 @@ type machine struct {
 	answered bool      // it has its answer: a second one is a duplicate
 	termID   byte      // of our Terminate-Request
 	text     string    // its text
+	unready  bool      // the answer was a Terminate-Ack: the peer has not opened the layer yet
 	requests int       // Configure-Requests in this negotiation
 	failures int       // Configure-Naks sent since we last agreed
 
 	agreedID byte      // Identifier, options and time of the last
 	agreed   []byte    // Configure-Request of the peer that we
-	agreedAt time.Time // acknowledged
+	agreedAt time.Time // acknowledged, or its repetition
 
 	reply Packet // what sca, scn, sta, scj or ser send
 }
@@ -131,6 +132,7 @@ func (m *machine) handle(now time.Time, info []byte) {
 		if m.why != endRejected { // our closing was about that
 			m.why = endTerminated
 		}
+		m.unready = m.state.negotiating()
 		m.event(now, evRTA)
 	case CodeReject:
 		m.codeReject(now, p)
@@ -180,6 +182,7 @@ func (m *machine) configureRequest(now time.Time, p Packet) {
 		// Ours is the Configure-Ack that was lost: a peer that had it would have
 		// used another Identifier (RFC 1661, Section 5.1). Where the table would
 		// begin again from the start a second one mends it.
+		m.agreedAt = now
 		m.link.sendPacket(m.protocol, Packet{ConfigureAck, p.ID, p.Data})
 		return
 	}
@@ -238,6 +241,14 @@ func (m *machine) hurry(now time.Time) {
 	}
 	if at.Before(m.deadline) {
 		m.deadline = at
+	}
+}
+
+// retry lets the Restart timer expire soon if the peer was not ready for our
+// Configure-Request, and may be now.
+func (m *machine) retry(now time.Time) {
+	if m.unready && m.state.negotiating() {
+		m.deadline = now
 	}
 }
 
@@ -357,7 +368,7 @@ func (m *machine) act(now time.Time, a action, e event, from State) {
 			m.request = AppendOptions(nil, m.policy.request())
 		}
 		m.requests++
-		m.answered = false
+		m.answered, m.unready = false, false
 		m.sentAt = now
 		m.arm(now)
 		m.link.sendPacket(m.protocol, Packet{ConfigureRequest, m.reqID, m.request})

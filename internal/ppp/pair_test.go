@@ -394,9 +394,10 @@ func filters() map[string]func() filter {
 				return []time.Duration{transit}
 			}
 		},
-		"every third is lost": func() filter {
-			return func(_, n int, _ []byte) []time.Duration {
-				if n%3 == 2 {
+		"a third is lost": func() filter {
+			r := rand.New(seeded(99))
+			return func(int, int, []byte) []time.Duration {
+				if r.IntN(3) == 0 {
 					return nil
 				}
 				return []time.Duration{transit}
@@ -459,6 +460,44 @@ func TestPairFilters(t *testing.T) {
 					t.Fatalf("went down again\n%s", w.tail())
 				}
 				w.check()
+			})
+		}
+	}
+}
+
+// TestPairBeginsAnew negotiates again in the middle of a session, over bad
+// networks: CCP from either side or both, and LCP.
+func TestPairBeginsAnew(t *testing.T) {
+	for what, again := range map[string]func(w *world){
+		"CCP, by the client": func(w *world) { w.client().Renegotiate(w.now) },
+		"CCP, by the server": func(w *world) { w.server().Renegotiate(w.now) },
+		"CCP, by both":       func(w *world) { w.client().Renegotiate(w.now); w.server().Renegotiate(w.now) },
+		"LCP, by the client": func(w *world) { w.client().lcpM.restart(w.now) },
+		"LCP, by the server": func(w *world) { w.server().lcpM.restart(w.now) },
+	} {
+		for name, f := range filters() {
+			t.Run(what+"/"+name, func(t *testing.T) {
+				w := join(t, clientConfig(auth.MSCHAPv2, MPPE{Require: true}), serverConfig(auth.MSCHAPv2, MPPE{Require: true}), good)
+				w.open()
+				w.mustUp(10 * time.Second)
+				w.filter = f()
+				again(w)
+				w.drain()
+				if w.bothUp() {
+					t.Fatal("still up")
+				}
+				w.mustUp(5 * time.Minute)
+				w.filter = good
+				w.run(time.Minute, w.never)
+				if !w.bothUp() {
+					t.Fatalf("went down again\n%s", w.tail())
+				}
+				w.check()
+				for _, e := range w.ends {
+					if e.compUps < 2 {
+						t.Errorf("%s: MPPE was up %d times", e.name, e.compUps)
+					}
+				}
 			})
 		}
 	}

@@ -188,6 +188,9 @@ func (l *Link) admit(now time.Time, user string) {
 	switch {
 	case l.keys && (require || !l.cfg.MPPE.Refuse):
 		l.ccpM.open(now)
+	case require && l.method == 0 && l.lcp.refused != "":
+		l.fail(l.noMethod(), "no authentication method in common")
+		return
 	case require:
 		detail := "the peer asks for no authentication, which the keys come from"
 		if l.method != 0 {
@@ -218,6 +221,10 @@ func (l *Link) startNetworks(now time.Time) {
 // compressionUp is CCP's This-Layer-Up, with MPPE agreed on.
 func (l *Link) compressionUp(now time.Time) {
 	l.startNetworks(now)
+	// Interop: pppd that requires MPPE answers IPCP with Terminate-Acks until
+	// CCP is up.
+	l.ipcpM.retry(now)
+	l.ipv6M.retry(now)
 	l.networkUp()
 	l.network6Up()
 }
@@ -289,7 +296,7 @@ func (l *Link) peerLeft(text string) {
 		// The refusal itself may have been lost on the way.
 		l.err = &auth.Error{Method: l.method, Message: text}
 	case client && l.method == 0 && l.lcp.refused != "":
-		l.err = &NegotiationError{ProtocolLCP, fmt.Sprintf("the server wants to authenticate us with %s, which we are not allowed to do", l.lcp.refused), true}
+		l.err = l.noMethod()
 	case l.cfg.MPPE.Require && l.phase == Network && !l.ccp.wasUp:
 		detail := "it ended the session"
 		if text != "" {
@@ -303,6 +310,11 @@ func (l *Link) peerLeft(text string) {
 	if l.lcpM.state == Opened {
 		l.closing = true // the automaton does what is left to do
 	}
+}
+
+// noMethod is the error of a client whose server wants what it may not do.
+func (l *Link) noMethod() error {
+	return &NegotiationError{ProtocolLCP, fmt.Sprintf("the server wants to authenticate us with %s, which we are not allowed to do", l.lcp.refused), true}
 }
 
 // lateOffer takes note of what a peer wanted of MPPE that has ended the link
