@@ -107,7 +107,7 @@ func (e *end) saw(want func(Event) bool) bool {
 
 // pass lets time pass in the bubble, and everything happen that it brings.
 func pass(d time.Duration) {
-	time.Sleep(d)
+	<-time.After(d)
 	synctest.Wait()
 }
 
