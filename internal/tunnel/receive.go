@@ -279,8 +279,21 @@ func (s *Session) cannotOpen(err error) {
 	case errors.Is(err, mppe.ErrLost):
 		s.stats.lostStateful.Add(1)
 		s.notify(noticeLost)
+	case errors.Is(err, mppe.ErrJump):
+		// Forged, or more was lost than can be made up for: many in a row
+		// speak for the latter.
+		s.stats.undecryptable.Add(1)
+		s.doubt()
 	default:
 		s.stats.undecryptable.Add(1)
+	}
+}
+
+// doubt counts a packet that speaks for keys out of step.
+func (s *Session) doubt() {
+	if s.recv.nonsense++; s.recv.nonsense >= nonsenseLimit {
+		s.recv.nonsense = 0
+		s.notify(noticeNonsense)
 	}
 }
 
@@ -300,10 +313,7 @@ func (s *Session) decrypted(p []byte, i int) {
 		return
 	}
 	s.stats.nonsense.Add(1)
-	if r.nonsense++; r.nonsense >= nonsenseLimit {
-		r.nonsense = 0
-		s.notify(noticeNonsense)
-	}
+	s.doubt()
 }
 
 // deliver puts the IP packet at p[i:] into the batch for the TUN.
