@@ -24,9 +24,10 @@ const (
 type nat int
 
 const (
-	natHelper nat = iota // follows calls with the kernel's nf_nat_pptp
-	natPlain             // translates addresses of GRE and knows nothing of calls
-	natNoGRE             // drops GRE
+	natHelper     nat = iota // follows calls with the kernel's nf_nat_pptp
+	natPlain                 // translates addresses of GRE and knows nothing of calls
+	natNoGRE                 // drops GRE
+	natRefusesGRE            // forwards no GRE, and answers that it knows no such protocol
 )
 
 // A network is the one of the package comment.
@@ -87,6 +88,8 @@ func (n *network) filter(t *testing.T, kind nat) {
 			"\n-A POSTROUTING -o wan -s " + serverAddr + " -j SNAT --to-source " + publicAddr
 		forward = "-A FORWARD -i lan -s " + serverAddr + " -p gre -j ACCEPT"
 	case natNoGRE:
+		forward = "-I FORWARD -p gre -j DROP\n-A INPUT -p gre -j DROP"
+	case natRefusesGRE:
 		forward = "-I FORWARD -p gre -j DROP"
 	}
 	rules := strings.Join([]string{

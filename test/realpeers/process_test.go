@@ -118,9 +118,7 @@ func (r *process) ended() bool {
 // status waits for the end and returns the exit status, 128+N for signal N.
 func (r *process) status(t *testing.T, d time.Duration) int {
 	t.Helper()
-	select {
-	case <-r.done:
-	case <-time.After(d):
+	if !within(d, r.ended) {
 		t.Fatalf("%s has not ended after %v", r.name, d)
 	}
 	ws := r.cmd.ProcessState.Sys().(syscall.WaitStatus)

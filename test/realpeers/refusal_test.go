@@ -4,6 +4,7 @@ package realpeers
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,11 +29,12 @@ func testRefusals(t *testing.T) {
 			profile: []string{"password: wr0ng", "auth: [chap]", "mppe: {require: false}"}, says: []string{"password", "refused"}},
 		{name: "wrong-password-pap", server: &pppdOptions{auth: "pap", mppe: "none"}, code: 4,
 			profile: []string{"password: wr0ng", "auth: [pap]", "mppe: {require: false}"}, says: []string{"password", "refused"}},
-		{name: "auth-not-allowed", server: &pppdOptions{auth: "pap", mppe: "none"}, code: 4, says: []string{"pap", "PAP"}},
+		{name: "auth-not-allowed", server: &pppdOptions{auth: "pap", mppe: "none"}, profile: []string{"mppe: {require: false}"}, code: 4, says: []string{"pap", "PAP"}},
 		{name: "server-refuses-mppe", server: &pppdOptions{mppe: "none"}, code: 5, says: []string{"MPPE"}},
 		{name: "server-wants-40", server: &pppdOptions{mppe: "40"}, code: 5, says: []string{"40"}},
 		{name: "server-wants-128", server: &pppdOptions{mppe: "128"}, profile: []string{"mppe: {bits: [40]}"}, code: 5, says: []string{"MPPE"}},
-		{name: "no-gre", nat: natNoGRE, server: &pppdOptions{mppe: "128"}, code: 6, says: []string{"GRE"}},
+		{name: "gre-dropped", nat: natNoGRE, server: &pppdOptions{mppe: "128"}, code: 6, says: []string{"GRE"}},
+		{name: "gre-refused", nat: natRefusesGRE, server: &pppdOptions{mppe: "128"}, code: 6, says: []string{"GRE"}},
 		{name: "port-closed", code: 3, says: []string{"1723", "refused"}},
 		{name: "no-such-host", profile: []string{"gateway: 10.250.166.77"}, code: 3, says: []string{"10.250.166.77"}},
 		{name: "no-such-name", profile: []string{"gateway: nowhere.example"}, code: 3, says: []string{"nowhere.example"}},
@@ -62,7 +64,10 @@ func testRefusals(t *testing.T) {
 				t.Errorf("it took %v, more than %v", p.took, soon)
 			}
 			lines := strings.Split(strings.TrimSpace(p.out.String()), "\n")
-			t.Logf("after %v: %s", p.took.Round(time.Millisecond), strings.Join(lines, " | "))
+			t.Logf("after %v: %s", p.took.Round(time.Millisecond), lines[len(lines)-1])
+			if i := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, "goppptp: ") }); i >= 0 {
+				t.Log(lines[i])
+			}
 			told := false
 			for _, word := range tt.says {
 				told = told || strings.Contains(strings.Join(lines, "\n"), word)

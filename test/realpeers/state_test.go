@@ -117,11 +117,12 @@ func (p *place) hasRoute(network string) bool {
 	return found
 }
 
-// leftovers lists the files under /run/goppptp.
+// leftovers lists the files under /run/goppptp, but for the lock that runs of the
+// program take one after the other: to remove that would be a race.
 func leftovers() []string {
 	var files []string
 	filepath.WalkDir("/run/goppptp", func(path string, d os.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
+		if err == nil && !d.IsDir() && d.Name() != "routes.lock" {
 			files = append(files, path)
 		}
 		return nil

@@ -165,6 +165,9 @@ func serve() (status int, err error) {
 	if err := json.Unmarshal(blob, &j); err != nil {
 		return 0, err
 	}
+	if err := unix.Sethostname([]byte("guest")); err != nil {
+		return 0, fmt.Errorf("sethostname: %w", err)
+	}
 	console, err := openConsole("/dev/tty1")
 	if err != nil {
 		return 0, err
