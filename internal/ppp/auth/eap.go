@@ -74,7 +74,7 @@ type eapPeer struct {
 
 	method   string      // what we answered a challenge of: eapMD5, eapMSCHAPv2
 	awaiting eapAwaiting // what the server owes us
-	proved   Result      // with awaitingSuccess of MSCHAPv2: what Success will bring
+	proved   *Result     // MSCHAPv2: the server's proof was right; reported when that is acknowledged
 	wanted   error       // why we sent a Nak
 	refused  *Error      // by a Failure request; reported when that is acknowledged
 	unproved bool        // a Success came that was none
@@ -87,7 +87,6 @@ const (
 	awaitingRequest eapAwaiting = iota // nothing is owed
 	awaitingVerdict                    // MD5: Success or Failure
 	awaitingProof                      // MSCHAPv2: the Success or Failure request
-	awaitingSuccess                    // MSCHAPv2: proof checked, EAP Success to come
 )
 
 func newEAPPeer(b *base, cfg *PeerConfig) *eapPeer {
@@ -153,8 +152,12 @@ func (p *eapPeer) asked(now time.Time, in packet) {
 	switch {
 	case p.refused != nil:
 		p.fail(p.refused)
-	case p.awaiting == awaitingSuccess:
-		p.wait(now, p.restart)
+	case p.proved != nil:
+		// Interop: pppd 2.4.9 sends no EAP Success after MSCHAPv2, and negotiates
+		// CCP and IPCP from its proof on. Both sides have proved what they had to;
+		// "the peer MAY … conclude that the EAP Success packet was lost and that
+		// authentication concluded successfully" (RFC 3748, Section 4.2).
+		p.finish(*p.proved)
 	case p.state != stateRunning:
 		p.disarm() // open: what a renewal comes to is the server's concern
 	default:
@@ -209,9 +212,6 @@ func (p *eapPeer) askedMSCHAPv2(in packet) []byte {
 		p.method, p.awaiting = eapMSCHAPv2, awaitingProof
 		return appendInner(nil, inner{chapResponse, m.id, append(appendValue(nil, response), p.cfg.User...)})
 	case chapSuccess:
-		if p.awaiting == awaitingSuccess {
-			return []byte{eapTypeMSCHAPv2, chapSuccess}
-		}
 		if p.awaiting != awaitingProof {
 			return nil
 		}
@@ -220,7 +220,7 @@ func (p *eapPeer) askedMSCHAPv2(in packet) []byte {
 			p.fail(err)
 			return nil
 		}
-		p.proved, p.awaiting = result, awaitingSuccess
+		p.proved = &result
 		return []byte{eapTypeMSCHAPv2, chapSuccess}
 	case chapFailure:
 		if p.awaiting != awaitingProof {
@@ -259,30 +259,24 @@ func (p *eapPeer) success(in packet) {
 	if !p.current(in) {
 		return
 	}
-	switch p.awaiting {
-	case awaitingVerdict:
+	if p.awaiting == awaitingVerdict {
 		p.finish(Result{User: p.cfg.User})
-	case awaitingSuccess:
-		p.finish(p.proved)
-	default:
-		// "silently discard" what comes before the method has ended (RFC 3748,
-		// Section 4.2). If nothing better follows, expired tells.
-		p.unproved = true
+		return
 	}
+	// What comes before the method has ended, or after, is silently discarded
+	// (RFC 3748, Section 4.2). If nothing better follows, expired tells.
+	p.unproved = true
 }
 
 func (p *eapPeer) finish(r Result) {
 	r.EAPMethod = p.method
-	p.awaiting, p.proved = awaitingRequest, Result{}
+	p.awaiting, p.proved = awaitingRequest, nil
 	p.done(r)
 }
 
 func (p *eapPeer) failure(in packet) {
-	switch {
-	case !p.current(in), p.awaiting == awaitingSuccess:
+	if !p.current(in) || p.state == stateOpen && p.awaiting == awaitingRequest {
 		return // "after success result indications … a Failure packet MUST be silently discarded"
-	case p.state == stateOpen && p.awaiting == awaitingRequest:
-		return
 	}
 	err := &Error{Method: EAP, Why: WhyCredentials, User: p.cfg.User}
 	switch {
@@ -296,11 +290,6 @@ func (p *eapPeer) failure(in packet) {
 
 func (p *eapPeer) expired(time.Time) {
 	switch {
-	case p.awaiting == awaitingSuccess:
-		// "the peer MAY … conclude that the EAP Success packet was lost and that
-		// authentication concluded successfully" (RFC 3748, Section 4.2): both
-		// sides have proved what they had to.
-		p.finish(p.proved)
 	case p.unproved:
 		p.fail(&ServerError{EAP, "it claims success without having asked for proof or given it"})
 	case p.awaiting == awaitingVerdict || p.awaiting == awaitingProof:

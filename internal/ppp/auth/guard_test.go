@@ -116,29 +116,6 @@ func TestEAPRenewalRefused(t *testing.T) {
 	}
 }
 
-// TestEAPInterrupted: an exchange of the session that is cut short by a new one
-// leaves no deadline behind.
-func TestEAPInterrupted(t *testing.T) {
-	x := newPair(t, EAP, PeerConfig{User: "u", Password: "p"}, AuthenticatorConfig{Lookup: fixed("u", "p")})
-	x.lose = func(_ bool, _ int, b []byte) bool { return b[0] == eapSuccess && x.a.done != nil }
-	x.run().wantDone("u", true)
-	a := x.auth.m.(*eapAuthenticator)
-	a.again(x.now)
-	x.lose = func(_ bool, _ int, b []byte) bool { return b[0] == eapSuccess }
-	x.settle()
-	if x.peer.Deadline().IsZero() || len(x.p.renewed) != 0 {
-		t.Fatalf("no wait for the Success: %v", x.p.renewed)
-	}
-	x.peer.Handle(x.now, ProtocolEAP, appendPacket(nil, eapRequest, 200, []byte(askName)))
-	answered(t, events(x.peer))
-	x.peer.Advance(x.now.Add(defaultPatience))
-	if got := events(x.peer); got != nil {
-		t.Errorf("%v", got)
-	}
-}
-
-const defaultPatience = defaultRestart * defaultRetries
-
 // TestChangeIdentifiers: the Change-Password packet counts one on from the
 // Failure, outside and inside EAP, and has the length of RFC 2759, Section 7.
 func TestChangeIdentifiers(t *testing.T) {

@@ -20,6 +20,8 @@ type recording struct {
 	authRand       string // what makes our authenticator ask as pppd did: the identifier before, then the challenge
 	server, client []string
 	refused        bool
+	noMD5          bool // EAP-MSCHAPv2: Done or Failed comes with the last answer
+	asked          bool // the authenticator of the recording was ours, named "ours"
 	// ours is where our authenticator says something else than pppd, by index.
 	ours map[int]bool
 }
@@ -98,6 +100,53 @@ var recordings = []recording{{
 		"0274001a 04 10 31a47e93b7cde85f3048d815aa1cde4a 73696f34",
 	},
 	ours: map[int]bool{0: true, 1: true, 2: true},
+}, {
+	// pppd as the server; it offers MD5 first, and sends no EAP Success.
+	name: "eap-mschapv2, pppd asks", m: EAP, user: "sio4", password: "p4ssw0rd", noMD5: true,
+	peerRand: "8a599b9ff253553c81e4f17a2800bbc2",
+	server: []string{
+		"01f50009 01 4e616d65",
+		"01f6001b 04 1047f969813c05e633d089a8f410df8b63 7070747064",
+		"01f7001f 1a 01f7001a 105fa4e5b5a32e45db5049ba311b983b75 7070747064",
+		"01f80044 1a 03f8003f 533d36303845363844454644304136383831393634443841363231384542363630323935453144354445 204d3d416363657373206772616e746564",
+	},
+	client: []string{
+		"02f50009 01 73696f34",
+		"02f60006 03 1a",
+		"02f7003f 1a 02f7003a 31 8a599b9ff253553c81e4f17a2800bbc2 0000000000000000 cd05aa24d788a24630ace4e3fd2cc8fada38354a2859c703 00 73696f34",
+		"02f80006 1a 03",
+	},
+}, {
+	name: "eap-mschapv2, pppd asks, wrong password", m: EAP, user: "sio4", password: "wr0ng", noMD5: true, refused: true,
+	peerRand: "5b996693d1242faabf2d7821763305e6",
+	server: []string{
+		"01290009 01 4e616d65",
+		"012a001b 04 108f3bad7bb94b0d256e58eecd34967a23 7070747064",
+		"012b001f 1a 012b001a 1002136f98e15ffab46eb95d13339798b8 7070747064",
+		"012c0049 1a 042c0044 453d36393120523d3120433d303231333666393865313566666162343665623935643133333339373938623820563d30204d3d4163636573732064656e696564",
+	},
+	client: []string{
+		"02290009 01 73696f34",
+		"022a0006 03 1a",
+		"022b003f 1a 022b003a 31 5b996693d1242faabf2d7821763305e6 0000000000000000 421e8469cd188a34c80ceeee2cf02efea80cb662f99e98b7 00 73696f34",
+		"022c0006 1a 04",
+	},
+}, {
+	// pppd as the client.
+	name: "eap-mschapv2, pppd answers", m: EAP, user: "sio4", password: "p4ssw0rd", noMD5: true, asked: true,
+	peerRand: "38123cbb0e12d76789e61edf967112f1",
+	authRand: "a2 88f38ea26a9a46e4f482484332f68817",
+	server: []string{
+		"01a30005 01",
+		"01a4001e 1a 01a40019 1088f38ea26a9a46e4f482484332f68817 6f757273",
+		"01a50044 1a 03a4003f 533d39323631464635444246433332343137414243463042464245453746314531393431383146354642 204d3d416363657373206772616e746564",
+		"03a50004",
+	},
+	client: []string{
+		"02a30009 01 73696f34",
+		"02a4003f 1a 02a4003a 31 38123cbb0e12d76789e61edf967112f1 0000000000000000 5b00c89893a2f2312c91023a4ec5974963026829e7822a29 00 73696f34",
+		"02a50006 1a 03",
+	},
 }}
 
 // random is a Rand of given octets.
@@ -107,32 +156,36 @@ func random(t *testing.T, s string) io.Reader {
 
 func TestRecordedPeer(t *testing.T) {
 	for _, r := range recordings {
-		p := NewPeer(r.m, PeerConfig{User: r.user, Password: Secret(r.password), Rand: random(t, r.peerRand), AllowEAPMD5: true})
+		p := NewPeer(r.m, PeerConfig{User: r.user, Password: Secret(r.password), Rand: random(t, r.peerRand), AllowEAPMD5: !r.noMD5})
 		p.Start(epoch)
-		var all []Event
-		server := r.server
-		for _, want := range r.client {
-			if r.m != PAP {
-				p.Handle(epoch, r.m.Protocol(), unhex(t, server[0]))
-				server = server[1:]
-			}
-			all = events(p)
-			if len(all) != 1 {
-				t.Fatalf("%s: events %v", r.name, all)
-			}
-			if s, ok := all[0].(Send); !ok || s.Protocol != r.m.Protocol() || !bytes.Equal(s.Packet, unhex(t, want)) {
-				t.Fatalf("%s: %x, want %x", r.name, all[0], unhex(t, want))
+		var sent [][]byte
+		var all []Event // but for what is sent
+		drain := func() {
+			for _, ev := range events(p) {
+				if s, ok := ev.(Send); ok && s.Protocol == r.m.Protocol() {
+					sent = append(sent, s.Packet)
+				} else {
+					all = append(all, ev)
+				}
 			}
 		}
-		p.Handle(epoch, r.m.Protocol(), unhex(t, server[0]))
-		all = events(p)
+		drain()
+		for _, s := range r.server {
+			p.Handle(epoch, r.m.Protocol(), unhex(t, s))
+			drain()
+		}
+		for i, c := range r.client {
+			if i >= len(sent) || !bytes.Equal(sent[i], unhex(t, c)) {
+				t.Fatalf("%s: %x, want %q", r.name, sent, r.client)
+			}
+		}
 		if len(all) != 1 {
 			t.Fatalf("%s: events %v", r.name, all)
 		}
 		switch ev := all[0].(type) {
 		case Done:
 			_, _, keys := ev.StartKeys(false)
-			if r.refused || ev.User != r.user || keys != (r.m == MSCHAP || r.m == MSCHAPv2) {
+			if r.refused || ev.User != r.user || keys != (r.m == MSCHAP || r.m == MSCHAPv2 || r.noMD5) {
 				t.Errorf("%s: %+v", r.name, ev)
 			}
 			if want := map[Method]string{PAP: "Login ok", EAP: ""}[r.m]; ev.Message != want && ev.Message != "Access granted" {
@@ -143,7 +196,7 @@ func TestRecordedPeer(t *testing.T) {
 			if !r.refused || !errors.As(ev.Err, &e) {
 				t.Fatalf("%s: %v", r.name, ev.Err)
 			}
-			if r.m == MSCHAPv2 && (e.Code != 691 || e.Message != "Access denied" || !e.Retry) {
+			if (r.m == MSCHAPv2 || r.noMD5) && (e.Code != 691 || e.Message != "Access denied" || !e.Retry) {
 				t.Errorf("%s: %#v", r.name, e)
 			}
 			if r.m == PAP && e.Message != "Login incorrect" {
@@ -160,10 +213,14 @@ func TestRecordedPeer(t *testing.T) {
 
 func TestRecordedAuthenticator(t *testing.T) {
 	for _, r := range recordings {
-		if r.m == CHAP || r.m == EAP {
+		if r.authRand == "" && r.m != PAP {
 			continue // challenges of a length we do not use: TestRecordedMD5
 		}
-		a := NewAuthenticator(r.m, AuthenticatorConfig{Name: "pptpd", Rand: random(t, r.authRand), Lookup: func(u string) (Credential, error) {
+		name := "pptpd"
+		if r.asked {
+			name = "ours"
+		}
+		a := NewAuthenticator(r.m, AuthenticatorConfig{Name: name, Rand: random(t, r.authRand), Lookup: func(u string) (Credential, error) {
 			if u == "sio4" {
 				return Credential{Password: "p4ssw0rd"}, nil
 			}
@@ -214,6 +271,9 @@ func TestRecordedAuthenticator(t *testing.T) {
 func TestRecordedMD5(t *testing.T) {
 	for _, r := range recordings {
 		var challenge, response packet
+		if r.noMD5 {
+			continue
+		}
 		switch r.m {
 		case CHAP:
 			challenge, _ = parsePacket(unhex(t, r.server[0]))
