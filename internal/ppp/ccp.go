@@ -26,7 +26,6 @@ type ccp struct {
 	heard     mppeBits // the last offer the peer made, in a request or a Nak
 	heardAny  bool     // it has said something on the matter
 	stuck     int
-	naks      int // of requests we cannot agree to
 	stateless bool
 	isUp      bool
 	wasUp     bool // in an earlier negotiation of this link
@@ -43,7 +42,7 @@ func (c *ccp) reset() {
 	if c.stateless {
 		c.ours |= mppeStateless
 	}
-	c.agreed, c.stuck, c.naks = 0, 0, 0
+	c.agreed, c.stuck = 0, 0
 	c.resetDeadline = time.Time{}
 }
 
@@ -107,7 +106,7 @@ func (c *ccp) review(opts []Option) (nak, reject []Option) {
 			return nil, append(reject, o)
 		}
 		// It may be able to do what it did not ask for.
-		if c.naks++; c.naks > c.l.cfg.MaxFailure {
+		if c.l.ccpM.tired {
 			c.fail("")
 		}
 		return []Option{c.want()}, reject

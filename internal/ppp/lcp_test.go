@@ -2,6 +2,7 @@ package ppp
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -145,7 +146,15 @@ func TestLCPDuplicates(t *testing.T) {
 	if s.Phase() != Network {
 		t.Fatalf("phase %v", s.Phase())
 	}
-	// Another identifier, or much later: the peer begins anew.
+	s.recv("LCP Configure-Request id=1 <asyncmap 0x0> <magic 0x86e0f350> <pcomp> <accomp>")
+	s.want("LCP Configure-Ack id=1 <asyncmap 0x0> <magic 0x86e0f350> <pcomp> <accomp>")
+	// A third time, and our answer is not what it misses.
+	s.recv("LCP Configure-Request id=1 <asyncmap 0x0> <magic 0x86e0f350> <pcomp> <accomp>")
+	s.want("LCP Configure-Request id=2 "+ourLCP, "LCP Configure-Ack id=1 <asyncmap 0x0> <magic 0x86e0f350> <pcomp> <accomp>")
+
+	// Another identifier: the peer begins anew.
+	s = established(t, plain())
+	s.sent = nil
 	s.recv("LCP Configure-Request id=2 <asyncmap 0x0> <magic 0x86e0f350> <pcomp> <accomp>")
 	s.want("LCP Configure-Request id=2 "+ourLCP, "LCP Configure-Ack id=2 <asyncmap 0x0> <magic 0x86e0f350> <pcomp> <accomp>")
 	if s.Phase() != Establish {
@@ -312,13 +321,15 @@ func TestLCPMaxFailure(t *testing.T) {
 	s := newScript(t, plain())
 	s.sent = nil
 	for id := 1; id <= 5; id++ {
-		s.recv("LCP Configure-Request id=1 <mru 5> <pcomp>")
-		s.want("LCP Configure-Nak id=1 <mru 128>")
+		for range 3 { // only the first is another try, the rest are repetitions
+			s.recv(fmt.Sprintf("LCP Configure-Request id=%d <mru 5> <pcomp>", id))
+			s.want(fmt.Sprintf("LCP Configure-Nak id=%d <mru 128>", id))
+		}
 	}
-	s.recv("LCP Configure-Request id=1 <mru 5> <pcomp>")
-	s.want("LCP Configure-Reject id=1 <mru 5>")
-	s.recv("LCP Configure-Request id=2 <pcomp>")
-	s.want("LCP Configure-Ack id=2 <pcomp>")
+	s.recv("LCP Configure-Request id=6 <mru 5> <pcomp>")
+	s.want("LCP Configure-Reject id=6 <mru 5>")
+	s.recv("LCP Configure-Request id=7 <pcomp>")
+	s.want("LCP Configure-Ack id=7 <pcomp>")
 }
 
 // TestLCPNeverAgreed: a peer that Naks without end does not keep us for ever.

@@ -68,17 +68,25 @@ type machine struct {
 	unready  bool      // the answer was a Terminate-Ack: the peer has not opened the layer yet
 	requests int       // Configure-Requests in this negotiation
 	failures int       // Configure-Naks sent since we last agreed
+	tired    bool      // they were Max-Failure: no more of them
 
 	agreedID byte      // Identifier, options and time of the last
 	agreed   []byte    // Configure-Request of the peer that we
-	agreedAt time.Time // acknowledged, or its repetition
+	agreedAt time.Time // acknowledged, and how often it has
+	repeats  int       // come again since
+	nakedID  byte      // Identifier and options of the last one
+	naked    []byte    // that got a Configure-Nak
 
 	reply Packet // what sca, scn, sta, scj or ser send
 }
 
 // repeatSpan is how long a Configure-Request may be the repetition of one that
-// was acknowledged. Our tunable: longer than peers wait for the answer.
-const repeatSpan = 10 * time.Second
+// was acknowledged, and repeatLimit how often it may be. Our tunables: longer
+// than peers wait for the answer, and not for ever.
+const (
+	repeatSpan  = 10 * time.Second
+	repeatLimit = 2
+)
 
 // open makes the layer wanted and its lower layer ready.
 func (m *machine) open(now time.Time) {
@@ -178,10 +186,13 @@ func (m *machine) configureRequest(now time.Time, p Packet) {
 		m.event(now, evRCRp)
 		return
 	}
-	if m.state == Opened && p.ID == m.agreedID && bytes.Equal(p.Data, m.agreed) && now.Sub(m.agreedAt) < repeatSpan {
+	if m.state == Opened && p.ID == m.agreedID && bytes.Equal(p.Data, m.agreed) &&
+		now.Sub(m.agreedAt) < repeatSpan && m.repeats < repeatLimit {
 		// Ours is the Configure-Ack that was lost: a peer that had it would have
 		// used another Identifier (RFC 1661, Section 5.1). Where the table would
-		// begin again from the start a second one mends it.
+		// begin again from the start a second one mends it. If it does not, the
+		// peer misses something else, and the table is right.
+		m.repeats++
 		m.agreedAt = now
 		m.link.sendPacket(m.protocol, Packet{ConfigureAck, p.ID, p.Data})
 		return
@@ -189,8 +200,11 @@ func (m *machine) configureRequest(now time.Time, p Packet) {
 	if !m.state.negotiating() {
 		m.failures = 0
 	}
+	// A request that comes again because our answer was lost is no further try.
+	again := m.failures > 0 && p.ID == m.nakedID && bytes.Equal(p.Data, m.naked)
+	m.tired = m.failures >= m.link.cfg.MaxFailure && !again
 	nak, reject := m.policy.review(opts)
-	if len(reject) == 0 && len(nak) > 0 && m.failures >= m.link.cfg.MaxFailure {
+	if len(reject) == 0 && len(nak) > 0 && m.tired {
 		// RFC 1661, Section 4.6: after Max-Failure Configure-Naks further ones
 		// "are converted to Configure-Reject packets".
 		nak, reject = nil, named(opts, nak)
@@ -201,12 +215,15 @@ func (m *machine) configureRequest(now time.Time, p Packet) {
 	case len(reject) > 0:
 		m.reply.Code, m.reply.Data = ConfigureReject, AppendOptions(nil, reject)
 	case len(nak) > 0:
-		m.failures++
+		if !again {
+			m.failures++
+			m.nakedID, m.naked = p.ID, bytes.Clone(p.Data)
+		}
 		m.reply.Code, m.reply.Data = ConfigureNak, AppendOptions(nil, nak)
 	default:
 		m.failures = 0
 		m.reply.Code, m.reply.Data = ConfigureAck, p.Data
-		m.agreedID, m.agreed, m.agreedAt = p.ID, bytes.Clone(p.Data), now
+		m.agreedID, m.agreed, m.agreedAt, m.repeats = p.ID, bytes.Clone(p.Data), now, 0
 		ev = evRCRp
 	}
 	lost := m.state == ReqSent && ev == evRCRp
