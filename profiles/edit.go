@@ -106,9 +106,9 @@ func (p *Profile) edit(change func(*Profile), byLine func(text []byte) []byte, b
 		*p = want
 		return nil
 	}
-	texts := [][]byte{byLine(p.text)}
+	texts := [][]byte{byLine(p.source())}
 	var doc yaml.Node
-	if err := yaml.Unmarshal(p.text, &doc); err == nil && len(doc.Content) > 0 {
+	if err := yaml.Unmarshal(p.source(), &doc); err == nil && len(doc.Content) > 0 {
 		byNode(follow(doc.Content[0]))
 		var b bytes.Buffer
 		enc := yaml.NewEncoder(&b)

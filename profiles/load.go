@@ -159,7 +159,7 @@ func (p *Profile) checkMode(mode os.FileMode) error {
 		return nil
 	}
 	e := &Error{File: p.Path, Key: key, Message: fmt.Sprintf("%s (mode %04o)", what, perm), Suggestion: "chmod 600 " + shellQuote(p.Path)}
-	if n := keyNode(p.text, key); n != nil {
+	if n := keyNode(p.source(), key); n != nil {
 		e.Line, e.Column = n.Line, n.Column
 	}
 	return e

@@ -23,7 +23,8 @@ func Parse(path string, data []byte) (*Profile, error) {
 	ps := &parser{file: path}
 	p := New(nameOf(path))
 	p.Path = path
-	p.text = append([]byte{}, data...)
+	text := append([]byte{}, data...)
+	p.text = func() []byte { return text }
 	if root := ps.document(data); root != nil {
 		ps.profile(p, root)
 	}

@@ -64,8 +64,11 @@ func TestEveryKey(t *testing.T) {
 		DNS: DNSSplit, Domains: []string{"lab.example", "other.example"},
 		MPPE: MPPE{Require: false, Bits: []int{128, 40}, Stateful: true}, Auth: []string{"eap", "mschapv2"}, MTU: 1400,
 		Keepalive: Keepalive{90 * time.Second, 2}, Reconnect: false, OnConflict: routing.Warn,
-		text: []byte(everyKey),
 	}
+	if string(p.source()) != everyKey {
+		t.Errorf("the text is %s", p.source())
+	}
+	p.text = nil
 	if !reflect.DeepEqual(p, want) {
 		t.Errorf("got\n%#v\nwant\n%#v", p, want)
 	}
@@ -87,9 +90,10 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.text = nil
 	want := &Profile{Path: "min.yaml", Name: "min", Gateway: "station", Port: 1723, User: "sio4", PushedRoutes: Pushed{Mode: "ignore"}, Metric: 1,
 		DNS: "keep", MPPE: MPPE{true, []int{128}, false}, Auth: []string{"mschapv2"}, Keepalive: Keepalive{30 * time.Second, 4},
-		Reconnect: true, OnConflict: "refuse", text: p.text}
+		Reconnect: true, OnConflict: "refuse"}
 	if !reflect.DeepEqual(p, want) {
 		t.Errorf("got\n%#v\nwant\n%#v", p, want)
 	}
@@ -340,10 +344,10 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%d routes", len(p.Routes))
 		}
 		if err := p.RemoveRoute(add.String()); err != nil {
-			t.Fatalf("%v\n%s", err, p.text)
+			t.Fatalf("%v\n%s", err, p.source())
 		}
 		if !same(p, &before) {
-			t.Fatalf("adding and removing leaves\n%s", p.text)
+			t.Fatalf("adding and removing leaves\n%s", p.source())
 		}
 	})
 }

@@ -95,7 +95,18 @@ type Profile struct {
 	Reconnect    bool           `json:"reconnect"`
 	OnConflict   string         `json:"on_conflict"` // routing.Refuse or routing.Warn
 
-	text []byte // what Parse was given, with the edits since; nil: made in memory
+	// text returns what Parse was given, with the edits since; nil: made in
+	// memory. It is a function because the password is in it, and of unexported
+	// fields fmt prints everything that it can reach.
+	text func() []byte
+}
+
+// source returns the text, nil for a profile made in memory.
+func (p *Profile) source() []byte {
+	if p.text == nil {
+		return nil
+	}
+	return p.text()
 }
 
 // New returns a profile with every default and no gateway, user or secret.

@@ -54,7 +54,7 @@ func (p *Profile) Save() error {
 	if p.Path == "" {
 		return errors.New("profiles: the profile has no file to be saved to")
 	}
-	text := p.text
+	text := p.source()
 	if text == nil {
 		text = p.YAML()
 	}
