@@ -29,7 +29,7 @@ type Config struct {
 	Gateway netip.Addr // the address dialled; never one that the server names itself
 	Link    string     // the tunnel's interface, "" before there is one
 	Local   netip.Addr // our address in the tunnel
-	Peer    netip.Addr // the peer's address in the tunnel; unset or 0.0.0.0: routes name the device alone
+	Peer    netip.Addr // the peer's address in the tunnel; not known, or 0.0.0.0: routes name the device alone
 	IPv6    bool       // the tunnel carries IPv6 too
 
 	Routes       []Route

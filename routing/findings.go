@@ -40,7 +40,7 @@ const (
 	GatewayIsRoute   = "gateway-is-route"  // the gateway's own address is requested
 	GatewayViaVPN    = "gateway-via-vpn"   // reached through another tunnel
 	PeerIsGateway    = "peer-is-gateway"   // the peer's address is the gateway's
-	PeerUnset        = "peer-unset"        // the peer has no address
+	PeerUnset        = "peer-unset"        // the peer has no address of its own
 	PeerInConnected  = "peer-in-connected" // the peer's address is one of a connected subnet
 	OverlapExact     = "overlap-exact"     // a requested subnet is a connected one
 	OverlapPart      = "overlap-part"      // a requested subnet is a part of a connected one

@@ -212,7 +212,9 @@ func (p *planner) peerRoute() {
 		return
 	}
 	switch {
-	case !peer.IsValid() || peer.IsUnspecified() || !peer.Is4():
+	case !peer.IsValid():
+		return // not known yet
+	case peer.IsUnspecified() || !peer.Is4():
 		p.find(Info, PeerUnset, "", "the peer has no address in the tunnel: routes name %s alone", p.cfg.Link)
 		return
 	case peer == p.cfg.Gateway:
