@@ -115,9 +115,9 @@ func TestIPCPClient(t *testing.T) {
 	}
 }
 
-// TestIPCPStubbornClient: a client that leaves its address out is asked once,
+// TestIPCPNamelessClient: a client that leaves its address out is asked once,
 // and then given it all the same.
-func TestIPCPStubbornClient(t *testing.T) {
+func TestIPCPNamelessClient(t *testing.T) {
 	s := openServer(t, nil)
 	s.recv("IPCP Configure-Ack %ours")
 	s.recv("IPCP Configure-Request id=1")
