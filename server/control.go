@@ -97,7 +97,7 @@ func (c *control) end(err error) {
 	}
 	c.mu.Unlock()
 	for _, s := range left {
-		s.abort(cause)
+		s.callEnded(cause)
 	}
 }
 

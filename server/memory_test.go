@@ -330,13 +330,13 @@ func (r *running) dial(o dialOptions) *dialed {
 				})
 			case pptp.CallEnded:
 				if d.session != nil {
-					d.session.Abort(ev.Err)
+					d.abortLater(ev.Err)
 				} else {
 					d.err = ev.Err
 				}
 			case pptp.Closed:
 				if d.session != nil {
-					d.session.Abort(errors.New("control connection closed"))
+					d.abortLater(errors.New("control connection closed"))
 				} else if !called && d.err == nil {
 					d.err = ev.Err
 				}
@@ -346,7 +346,7 @@ func (r *running) dial(o dialOptions) *dialed {
 	go func() {
 		err := d.control.Run(ctx)
 		if d.session != nil {
-			d.session.Abort(errors.New("control connection gone"))
+			d.abortLater(errors.New("control connection gone"))
 		} else if d.err == nil {
 			d.err = err
 		}
@@ -376,6 +376,13 @@ func (d *dialed) makeSession(o dialOptions, callID, peerCallID uint16) *tunnel.S
 			}
 		},
 	})
+}
+
+// abortLater ends the session when the control connection says that it is over,
+// but lets it first hear what the server said by GRE: the one may overtake the
+// other.
+func (d *dialed) abortLater(err error) {
+	time.AfterFunc(10*time.Second, func() { d.session.Abort(err) })
 }
 
 func (d *dialed) readGRE() {
@@ -410,6 +417,17 @@ func (d *dialed) hangUp() {
 func (d *dialed) vanish() {
 	d.cancel()
 	<-d.ended
+}
+
+// told returns what the client was told of the end.
+func (d *dialed) told() string {
+	s := fmt.Sprint(d.err)
+	for _, ev := range d.events {
+		if m, ok := ev.(tunnel.Message); ok {
+			s += "; " + m.Text
+		}
+	}
+	return s
 }
 
 // wantUp waits for the session.

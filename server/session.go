@@ -55,11 +55,14 @@ type session struct {
 	authenticated bool
 	address       netip.Addr // taken from the pool
 	local         netip.Addr // taken from the pool of local addresses
-	reason        string     // why we close it
-	cleared       bool       // the call is gone: no notice to the peer
-	cause         error      // why it was aborted
-	started       bool       // connected is closed
-	aborted       bool       // ended is closed
+	lastBits      int        // MPPE before it went down
+	lastStateful  bool
+	reason        string    // why we close it
+	cleared       bool      // the call is gone: no notice to the peer
+	cause         error     // why it was aborted
+	phase         ppp.Phase // of the link
+	started       bool      // connected is closed
+	aborted       bool      // ended is closed
 }
 
 // randomCallID returns a call ID nobody can guess.
@@ -167,7 +170,15 @@ func (s *session) isStarted() bool {
 
 // abort ends the session without a word to the peer.
 func (s *session) abort(cause error) {
+	s.markAborted(cause)
+	s.tun.Abort(cause)
+}
+
+// markAborted notes why the session is aborted; it reports whether it is
+// refusing the client already.
+func (s *session) markAborted(cause error) (refusing bool) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.cause == nil {
 		s.cause = cause
 	}
@@ -175,17 +186,26 @@ func (s *session) abort(cause error) {
 		s.aborted = true
 		close(s.ended)
 	}
-	s.mu.Unlock()
-	s.tun.Abort(cause)
+	return s.started && s.phase == ppp.Terminate && !s.authenticated
 }
 
-// callEnded: the peer has ended the call.
+// callEnded: the peer has ended the call, or the control connection.
 func (s *session) callEnded(cause error) {
 	s.mu.Lock()
 	s.cleared = true
 	s.mu.Unlock()
-	s.abort(cause)
+	if s.markAborted(cause) {
+		// A client that was refused hangs up. What it was refused for is the
+		// reason, and not that it hung up: the link has it, and ends in a few
+		// seconds. It holds nothing that others want.
+		time.AfterFunc(refusalTime, func() { s.tun.Abort(cause) })
+		return
+	}
+	s.tun.Abort(cause)
 }
+
+// refusalTime is more than the end of a link takes whose peer does not answer.
+const refusalTime = 10 * time.Second
 
 // close ends the session in an orderly way.
 func (s *session) close(reason string) {
@@ -232,6 +252,9 @@ func (s *session) logEnd(err error) {
 	info := s.snapshot()
 	s.mu.Lock()
 	reason, tried := s.reason, s.tried
+	if info.Bits == 0 { // it ends before the session does
+		info.Bits, info.Stateful = s.lastBits, s.lastStateful
+	}
 	s.mu.Unlock()
 	switch {
 	case err != nil && (reason == "" || !errors.Is(err, errStopped)):
@@ -299,9 +322,12 @@ func (s *session) event(ev tunnel.Event) {
 			s.ctl.sessionAuthenticated()
 		}
 		return
+	case tunnel.Phase:
+		s.phase = ev.Phase
 	case tunnel.MPPEUp:
 		s.info.Bits, s.info.Stateful = ev.SendBits, ev.SendStateful || ev.RecvStateful
 	case tunnel.MPPEDown:
+		s.lastBits, s.lastStateful = s.info.Bits, s.info.Stateful
 		s.info.Bits, s.info.Stateful = 0, false
 	case tunnel.Up:
 		again := s.info.Interface != ""
