@@ -56,6 +56,8 @@ type AuthenticatorConfig struct {
 	// EAPMD5 lets an EAP peer that cannot do MSCHAPv2 use MD5-Challenge.
 	EAPMD5 bool
 	// Rechallenge is how often the peer must prove itself again; 0: once is enough.
+	// PAP has no such thing. Interop: a pppd that is asked again by EAP negotiates
+	// IPCP anew each time; asked again by CHAP it does not.
 	Rechallenge time.Duration
 	Rand        io.Reader     // nil: crypto/rand
 	Restart     time.Duration // before an unanswered packet is sent again; 0: 3 s

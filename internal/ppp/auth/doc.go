@@ -37,5 +37,7 @@
 // # Limitations
 //
 // MS-CHAP version 1 has no change of password here, and its LAN Manager
-// response is neither sent nor accepted. EAP knows no expanded types.
+// response is neither sent nor accepted. EAP knows no expanded types, and a Peer
+// of EAP with MD5 whose Success is lost ends in a *TimeoutError: only a
+// server's request may be repeated there, and Success is none.
 package auth

@@ -159,7 +159,7 @@ func (p *eapPeer) asked(now time.Time, in packet) {
 		// authentication concluded successfully" (RFC 3748, Section 4.2).
 		p.finish(*p.proved)
 	case p.state != stateRunning:
-		p.disarm() // open: what a renewal comes to is the server's concern
+		// Open: what a renewal comes to is the server's concern, no wait for it.
 	default:
 		p.wait(now, p.patience())
 	}
