@@ -65,6 +65,7 @@ func pppConfig(p *profiles.Profile, password, newPassword profiles.Secret, rtt t
 		Restart:    min(max(restartMin, 3*rtt), restartMax),
 		RestartMax: restartMax,
 	}
+	cfg.Peer.Restart = cfg.Restart
 	if p.MTU > 0 {
 		// What the peer may send inside, with MPPE's header and the protocol.
 		cfg.MRU = p.MTU + 4

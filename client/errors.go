@@ -50,6 +50,9 @@ func classify(err error) (reason control.Reason, hint string) {
 	if _, ok := errors.AsType[*auth.Error](err); ok {
 		return control.ReasonAuth, "check user (DOMAIN\\user where the server wants one) and password in the profile"
 	}
+	if e, ok := errors.AsType[*ppp.NegotiationError](err); ok && e.Authentication {
+		return control.ReasonAuth, "the server wants a method that `auth` in the profile does not list; a weaker one must be asked for by name"
+	}
 	if _, ok := errors.AsType[*ppp.MPPEError](err); ok {
 		return control.ReasonMPPE, "make `mppe: {require, bits, stateful}` of the profile and the server's setting meet"
 	}
