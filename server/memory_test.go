@@ -37,6 +37,7 @@ type memory struct {
 	proxyOn  string
 	checkErr error
 	tunErr   error
+	dhcp     *memoryUDP
 }
 
 func newMemory() *memory {
@@ -111,7 +112,48 @@ func (m *memory) AddProxyARP(a netip.Addr) (func(), string, error) {
 
 func (m *memory) PathMTU(netip.Addr) (int, error) { return 1500, nil }
 
-func (m *memory) ListenDHCP(string) (net.PacketConn, error) { return nil, errors.New("not here") }
+func (m *memory) ListenDHCP(string) (net.PacketConn, error) {
+	if m.dhcp == nil {
+		return nil, errors.New("not here")
+	}
+	return m.dhcp, nil
+}
+
+// memoryUDP is a socket whose network is two channels.
+type memoryUDP struct {
+	net.PacketConn // none
+	in, out        chan datagram
+	once           sync.Once
+	closed         chan struct{}
+}
+
+type datagram struct {
+	data []byte
+	addr netip.AddrPort
+}
+
+func newMemoryUDP() *memoryUDP {
+	return &memoryUDP{in: make(chan datagram), out: make(chan datagram, 10), closed: make(chan struct{})}
+}
+
+func (c *memoryUDP) ReadFrom(b []byte) (int, net.Addr, error) {
+	select {
+	case d := <-c.in:
+		return copy(b, d.data), net.UDPAddrFromAddrPort(d.addr), nil
+	case <-c.closed:
+		return 0, nil, net.ErrClosed
+	}
+}
+
+func (c *memoryUDP) WriteTo(b []byte, a net.Addr) (int, error) {
+	c.out <- datagram{bytes.Clone(b), a.(*net.UDPAddr).AddrPort()}
+	return len(b), nil
+}
+
+func (c *memoryUDP) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return nil
+}
 
 func (m *memory) tun(name string) *memoryTUN {
 	m.mu.Lock()
