@@ -150,6 +150,15 @@ func (p *Profile) plain() Profile {
 	if len(q.Domains) == 0 {
 		q.Domains = nil
 	}
+	if len(q.OnUp) == 0 {
+		q.OnUp = nil
+	}
+	if len(q.OnDown) == 0 {
+		q.OnDown = nil
+	}
+	if len(q.OnChange) == 0 {
+		q.OnChange = nil
+	}
 	if len(q.PushedRoutes.Within) == 0 {
 		q.PushedRoutes.Within = nil
 	}

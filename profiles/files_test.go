@@ -118,6 +118,10 @@ func TestModes(t *testing.T) {
 		{secret, 0o602, `:3:1: holds a password and others can write it (mode 0602): chmod 600 %[1]s`},
 		{command, 0o644, ""},
 		{command, 0o664, `:3:1: names a command to run and others can write it (mode 0664): chmod 600 %[1]s`},
+		{small + "on_up: [/bin/up]\n", 0o600, ""},
+		{small + "on_up: [/bin/up]\n", 0o644, ""},
+		{small + "on_change: [/bin/up]\n", 0o664, `:3:1: names commands to run and others can write it (mode 0664): chmod go-w %[1]s`},
+		{small + "on_down: [/bin/up]\n", 0o646, `:3:1: names commands to run and others can write it (mode 0646): chmod go-w %[1]s`},
 		{small, 0o666, ""},
 		{small + "keyring: true\n", 0o644, ""},
 	} {
@@ -138,6 +142,62 @@ func TestModes(t *testing.T) {
 	path := write(t, dir+"/it's mine/a.yaml", secret, 0o644)
 	if _, err := Load(nil, path); err == nil || !strings.HasSuffix(err.Error(), `chmod 600 '`+dir+`/it'\''s mine/a.yaml'`) {
 		t.Errorf("a path with blanks: %v", err)
+	}
+}
+
+// TestHookOwners: commands run as who runs the program, so nobody else may
+// have written them.
+func TestHookOwners(t *testing.T) {
+	me := os.Geteuid()
+	load := func(path string) *Profile {
+		p, err := Parse(path, []byte(small+"on_up: [/bin/up]\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	dir := t.TempDir()
+	path := write(t, dir+"/lab.yaml", small+"on_up: [/bin/up]\n", 0o600)
+	check := func(path string, euid int) error {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return load(path).checkHooks(info, euid)
+	}
+	if err := check(path, me); err != nil {
+		t.Errorf("one's own: %v", err)
+	}
+	if err := check(path, me+1); me != 0 && (err == nil || !strings.Contains(err.Error(), fmt.Sprintf("belongs to the user %d, not to you or root", me))) {
+		t.Errorf("another user's: %v", err)
+	}
+	if me != 0 {
+		if err := check(path, 0); err == nil || !strings.Contains(err.Error(), "not to root: sudo chown root "+path) {
+			t.Errorf("a user's, run by root: %v", err)
+		}
+	} else {
+		if err := os.Chown(path, 12345, -1); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(nil, path); err == nil || !strings.Contains(err.Error(), "belongs to the user 12345, not to root: sudo chown root "+path) {
+			t.Errorf("a user's, run by root: %v", err)
+		}
+		if err := os.Chown(path, 0, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(nil, path); err == nil || !strings.Contains(err.Error(), "others can write its folder "+dir+" (mode 0777): chmod go-w "+dir) {
+		t.Errorf("in a folder that others can write: %v", err)
+	}
+	link := t.TempDir() + "/lab.yaml"
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(nil, link); err == nil || !strings.Contains(err.Error(), "others can write its folder "+dir) {
+		t.Errorf("a link to one in such a folder: %v", err)
 	}
 }
 
@@ -414,6 +474,10 @@ mtu: auto
 keepalive: {interval: 1m, failures: 4}
 reconnect: true
 on_conflict: refuse
+leak: allow
+on_up: []
+on_down: []
+on_change: []
 `
 	if got := string(p.Show()); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -76,19 +76,7 @@ func setPasswordFile(ps *parser, p *Profile, key string, n *yaml.Node) {
 }
 
 func setPasswordCommand(ps *parser, p *Profile, key string, n *yaml.Node) {
-	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
-		ps.fail(n, key, `write it as in ["pass", "show", "vpn/lab"]; there is no shell`, "%s: expected a list of a program and its arguments, found %s", key, describe(n))
-		return
-	}
-	var argv []string
-	ps.list(key, n, func(key string, n *yaml.Node) {
-		if n.Kind == yaml.ScalarNode && n.Value == "" && len(argv) > 0 && !isNull(n) {
-			argv = append(argv, "") // an empty argument is one
-		} else if s, ok := ps.text(key, n, "a program or an argument"); ok {
-			argv = append(argv, s)
-		}
-	})
-	p.PasswordCommand = argv
+	p.PasswordCommand = ps.argv(key, n, `write it as in ["pass", "show", "vpn/lab"]; there is no shell`)
 }
 
 func setRoutes(ps *parser, p *Profile, key string, n *yaml.Node) {

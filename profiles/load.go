@@ -140,6 +140,9 @@ func loadFile(path string) (*Profile, error) {
 	if err := p.checkMode(info.Mode()); err != nil {
 		return nil, err
 	}
+	if err := p.checkHooks(info, os.Geteuid()); err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 

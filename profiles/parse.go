@@ -186,6 +186,10 @@ var keys = []struct {
 	{"keepalive", setKeepalive},
 	{"reconnect", boolean(func(p *Profile) *bool { return &p.Reconnect })},
 	{"on_conflict", setOnConflict},
+	{"leak", setLeak},
+	{"on_up", hooks(func(p *Profile) *[]Hook { return &p.OnUp })},
+	{"on_down", hooks(func(p *Profile) *[]Hook { return &p.OnDown })},
+	{"on_change", hooks(func(p *Profile) *[]Hook { return &p.OnChange })},
 }
 
 // profile fills p from the top mapping and checks what several keys say together.

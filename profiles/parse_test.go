@@ -42,6 +42,12 @@ mtu: 1400
 keepalive: {interval: 1m30s, failures: 2}
 reconnect: false
 on_conflict: warn
+leak: block
+on_up: {run: [/bin/up, -v], timeout: 10s, required: true}
+on_down: [/bin/down, "", $HOME]
+on_change:
+  - [/bin/one]
+  - {run: [/bin/two]}
 `
 
 func TestEveryKey(t *testing.T) {
@@ -63,7 +69,10 @@ func TestEveryKey(t *testing.T) {
 		PushedRoutes: Pushed{PushedWithin, prefixes("192.168.0.0/16")}, Metric: 7,
 		DNS: DNSSplit, Domains: []string{"lab.example", "other.example"},
 		MPPE: MPPE{Require: false, Bits: []int{128, 40}, Stateful: true}, Auth: []string{"eap", "mschapv2"}, MTU: 1400,
-		Keepalive: Keepalive{90 * time.Second, 2}, Reconnect: false, OnConflict: routing.Warn,
+		Keepalive: Keepalive{90 * time.Second, 2}, Reconnect: false, OnConflict: routing.Warn, Leak: LeakBlock,
+		OnUp:     []Hook{{Run: []string{"/bin/up", "-v"}, Timeout: 10 * time.Second, Required: true}},
+		OnDown:   []Hook{{Run: []string{"/bin/down", "", "$HOME"}}},
+		OnChange: []Hook{{Run: []string{"/bin/one"}}, {Run: []string{"/bin/two"}}},
 	}
 	if string(p.source()) != everyKey {
 		t.Errorf("the text is %s", p.source())
@@ -93,7 +102,7 @@ func TestDefaults(t *testing.T) {
 	p.text = nil
 	want := &Profile{Path: "min.yaml", Name: "min", Gateway: "station", Port: 1723, User: "sio4", PushedRoutes: Pushed{Mode: "ignore"}, Metric: 1,
 		DNS: "keep", MPPE: MPPE{true, []int{128}, false}, Auth: []string{"mschapv2"}, Keepalive: Keepalive{30 * time.Second, 4},
-		Reconnect: true, OnConflict: "refuse"}
+		Reconnect: true, OnConflict: "refuse", Leak: "allow"}
 	if !reflect.DeepEqual(p, want) {
 		t.Errorf("got\n%#v\nwant\n%#v", p, want)
 	}
@@ -169,7 +178,7 @@ var mistakes = []struct{ text, errors string }{
 	{"mppe: {zzzzzz: 1}", `lab.yaml:1:8: unknown key "mppe.zzzzzz": known here: require, bits, stateful`},
 	{"routes: [{too: 10.0.0.0/8}]", `lab.yaml:1:10: routes[0]: the key "to" is missing: write it as in {to: 172.16.0.0/16, metric: 5}` + "\n" +
 		`lab.yaml:1:11: unknown key "routes[0].too": did you mean "to"?`},
-	{"<<: {user: x}", `lab.yaml:1:1: unknown key "<<": known here: gateway, user, password, password_file, password_command, keyring, routes, exclude, default_route, pushed_routes, metric, dns, domains, mppe, auth, mtu, keepalive, reconnect, on_conflict`},
+	{"<<: {user: x}", `lab.yaml:1:1: unknown key "<<": known here: gateway, user, password, password_file, password_command, keyring, routes, exclude, default_route, pushed_routes, metric, dns, domains, mppe, auth, mtu, keepalive, reconnect, on_conflict, leak, on_up, on_down, on_change`},
 	{"[a]: b", `lab.yaml:1:1: expected a key, found a list`},
 	{"metric: 1\nmetric: 2", `lab.yaml:2:1: the key "metric" is given twice, first on line 1: keep one of them`},
 	{"mppe: {bits: [40], bits: [56]}", `lab.yaml:1:20: the key "mppe.bits" is given twice, first on line 1: keep one of them`},
@@ -227,6 +236,15 @@ var mistakes = []struct{ text, errors string }{
 	{"keepalive: {interval: 30}", `lab.yaml:1:23: keepalive.interval: expected a time such as 30s, from 0s to 1h, found the number 30: name the unit, as in 30s`},
 	{"keepalive: {interval: -1s}", `lab.yaml:1:23: keepalive.interval: expected a time such as 30s, from 0s to 1h, found "-1s"`},
 	{"keepalive: {failures: 0}", `lab.yaml:1:23: keepalive.failures: expected a whole number from 1 to 100, found the number 0`},
+	{"leak: stop", `lab.yaml:1:7: leak: expected allow or block, found "stop"`},
+	{"on_up: /bin/up -v", `lab.yaml:1:8: on_up: expected a list of a program and its arguments, found "/bin/up -v": write it as in [/usr/local/sbin/tunnel-up, --quiet]; there is no shell`},
+	{"on_up: [up]", `lab.yaml:1:8: on_up: "up" is no absolute path: write the path from / on, as in /usr/local/sbin/tunnel-up`},
+	{"on_up: [[/bin/up], []]", `lab.yaml:1:20: on_up[1]: expected a list of a program and its arguments, found a list: write it as in [/usr/local/sbin/tunnel-up, --quiet]; there is no shell`},
+	{"on_up: {timeout: 5s}", `lab.yaml:1:8: on_up: the key "run" is missing: write it as in {run: [/usr/local/sbin/tunnel-up], timeout: 10s}`},
+	{"on_up: {run: [/bin/up], timeout: 5}", `lab.yaml:1:34: on_up.timeout: expected a time such as 30s, from 1s to 10m, found the number 5: name the unit, as in 5s`},
+	{"on_up: {run: [/bin/up], shell: true}", `lab.yaml:1:25: unknown key "on_up.shell": known here: run, timeout, required`},
+	{"on_down: {run: [/bin/down], required: true}", `lab.yaml:1:39: on_down.required: only a command of on_up can be required: remove it`},
+	{"on_change: [[/bin/x, {a: b}]]", `lab.yaml:1:22: on_change[0][1]: expected a program or an argument, found a mapping`},
 	{"on_conflict: ignore", `lab.yaml:1:14: on_conflict: expected refuse or warn, found "ignore"`},
 	{"metric: x\ndns: y", `lab.yaml:1:9: metric: expected a whole number from 0 to 2147483647, found "x"` + "\n" +
 		`lab.yaml:2:6: dns: expected keep, split or use, found "y"`},

@@ -94,6 +94,11 @@ type Profile struct {
 	Keepalive    Keepalive      `json:"keepalive"`
 	Reconnect    bool           `json:"reconnect"`
 	OnConflict   string         `json:"on_conflict"` // routing.Refuse or routing.Warn
+	Leak         string         `json:"leak"`        // LeakAllow or LeakBlock
+
+	OnUp     []Hook `json:"on_up,omitempty"`     // run whenever the tunnel has come up
+	OnDown   []Hook `json:"on_down,omitempty"`   // and gone
+	OnChange []Hook `json:"on_change,omitempty"` // routes or name servers changed in between
 
 	// text returns what Parse was given, with the edits since; nil: made in
 	// memory. It is a function because the password is in it, and of unexported
@@ -122,6 +127,7 @@ func New(name string) *Profile {
 		Keepalive:    Keepalive{Interval: 30 * time.Second, Failures: 4},
 		Reconnect:    true,
 		OnConflict:   routing.Refuse,
+		Leak:         LeakAllow,
 	}
 }
 

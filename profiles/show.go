@@ -80,6 +80,10 @@ func (p *Profile) render(all bool) []byte {
 	line("keepalive", fmt.Sprintf("{interval: %s, failures: %d}", short(p.Keepalive.Interval), p.Keepalive.Failures), p.Keepalive != def.Keepalive)
 	line("reconnect", strconv.FormatBool(p.Reconnect), p.Reconnect != def.Reconnect)
 	line("on_conflict", p.OnConflict, p.OnConflict != def.OnConflict)
+	line("leak", p.Leak, p.Leak != def.Leak && p.Leak != "")
+	line("on_up", flowHooks(p.OnUp), len(p.OnUp) > 0)
+	line("on_down", flowHooks(p.OnDown), len(p.OnDown) > 0)
+	line("on_change", flowHooks(p.OnChange), len(p.OnChange) > 0)
 	return []byte(b.String())
 }
 
