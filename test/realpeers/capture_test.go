@@ -76,29 +76,34 @@ func (c *capture) stopped() []packet {
 func (c *capture) keep(t *testing.T) {
 	t.Helper()
 	name := strings.ReplaceAll(strings.TrimPrefix(t.Name(), "TestRealPeers/"), "/", "_")
-	f, err := os.Create(uml.Exchange + "/" + name + ".pcap")
-	if err != nil {
+	if err := writePcap(uml.Exchange+"/"+name+".pcap", c.stopped()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// writePcap writes packets as a file in the pcap format.
+func writePcap(path string, packets []packet) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
 	}
 	defer f.Close()
 	w := bufio.NewWriter(f)
 	le := binary.LittleEndian
-	// The header of the pcap format: magic, version 2.4, zone, accuracy, length
-	// of packets, link type 1 (Ethernet); and of each packet: when, how long.
+	// Magic, version 2.4, zone, accuracy, longest packet, link type 1 (Ethernet);
+	// and of each packet: when, how much is here, how long it was.
 	head := le.AppendUint32(nil, 0xa1b2c3d4)
 	head = le.AppendUint16(le.AppendUint16(head, 2), 4)
 	head = le.AppendUint32(append(head, make([]byte, 8)...), 65536)
 	w.Write(le.AppendUint32(head, 1))
-	for _, p := range c.stopped() {
+	for _, p := range packets {
 		head := le.AppendUint32(nil, uint32(p.at.Unix()))
 		head = le.AppendUint32(head, uint32(p.at.Nanosecond()/1000))
 		head = le.AppendUint32(head, uint32(len(p.data)))
 		w.Write(le.AppendUint32(head, uint32(len(p.data))))
 		w.Write(p.data)
 	}
-	if err := w.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	return w.Flush()
 }
 
 // ip takes the packet apart; ok is false for what is not IPv4 or a fragment
