@@ -47,7 +47,10 @@ func classify(err error) (reason control.Reason, hint string) {
 	if _, ok := errors.AsType[*auth.ServerError](err); ok {
 		return control.ReasonAuth, "either the password is wrong on one side, or this is not the server it claims to be; nothing was sent through it"
 	}
-	if _, ok := errors.AsType[*auth.Error](err); ok {
+	if e, ok := errors.AsType[*auth.Error](err); ok {
+		if advice := e.Why.Advice(); advice != "" {
+			return control.ReasonAuth, advice
+		}
 		return control.ReasonAuth, "check user (DOMAIN\\user where the server wants one) and password in the profile"
 	}
 	if e, ok := errors.AsType[*ppp.NegotiationError](err); ok && e.Authentication {
