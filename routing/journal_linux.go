@@ -34,6 +34,7 @@ type record struct {
 	Gateway   netip.Addr `json:"gateway,omitzero"`
 	Link      string     `json:"link,omitempty"`
 	Routes    []Entry    `json:"routes"`
+	Resolver  string     `json:"resolver,omitempty"` // in a journal of name servers: the program that was told of them
 }
 
 const (

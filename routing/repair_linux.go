@@ -72,5 +72,6 @@ func Repair(runDir string) (done []string, err error) {
 			}
 		}
 	}
-	return done, errors.Join(failed...)
+	servers, err := repairDNS(context.Background(), runDir)
+	return append(done, servers...), errors.Join(append(failed, err)...)
 }
