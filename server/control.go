@@ -65,17 +65,17 @@ func (s *Server) serveControl(conn net.Conn, peer netip.AddrPort) {
 	c.mu.Lock()
 	c.timer = time.AfterFunc(s.gate.limits.Handshake, c.handshakeOver)
 	c.mu.Unlock()
-	c.log.Info("control connection started", "port", peer.Port())
+	s.floods.info(c.log, "control connection started", "port", peer.Port())
 
 	err := c.tc.Run(ctx)
 	c.end(err)
 	c.wg.Wait()
 	s.removeControl(c)
+	reason := "orderly"
 	if err != nil {
-		c.log.Info("control connection ended", "reason", err)
-	} else {
-		c.log.Info("control connection ended", "reason", "orderly")
+		reason = err.Error()
 	}
+	s.floods.info(c.log, "control connection ended", "reason", reason)
 }
 
 // end ends what still belongs to the connection.
@@ -165,12 +165,12 @@ func (c *control) offered(peerCallID uint16) {
 	pending := c.pending
 	c.mu.Unlock()
 	if pending >= c.srv.gate.limits.PendingCalls {
-		c.srv.floods.warn(c.log, time.Now(), "call refused", "reason", fmt.Sprintf("%d calls of this connection are not authenticated yet", pending))
+		c.srv.floods.warn(c.log, "call refused", "reason", fmt.Sprintf("%d calls of this connection are not authenticated yet", pending))
 		c.tc.Refuse(peerCallID, pptp.CallBusy, 0)
 		return
 	}
 	if err := c.srv.roomForSession(); err != nil {
-		c.srv.floods.warn(c.log, time.Now(), "call refused", "reason", err)
+		c.srv.floods.warn(c.log, "call refused", "reason", err)
 		c.tc.Refuse(peerCallID, pptp.CallGeneralError, pptp.ErrorNoResource)
 		return
 	}

@@ -19,7 +19,6 @@ const (
 	dhcpInform   = 8
 	dhcpAck      = 5
 	optionPad    = 0
-	optionMask   = 1
 	optionDNS    = 6
 	optionType   = 53
 	optionServer = 54
@@ -58,7 +57,6 @@ func informReply(request []byte, local, peer netip.Addr, dns []netip.Addr, route
 	l := local.As4()
 	option(optionType, []byte{dhcpAck})
 	option(optionServer, l[:])
-	option(optionMask, []byte{255, 255, 255, 255})
 	var servers []byte
 	for _, a := range dns {
 		servers = append(servers, a.AsSlice()...)

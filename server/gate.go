@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -86,27 +87,43 @@ func (g *gate) leave(peer netip.Addr) {
 	}
 }
 
-// logLimit lets one line through a second, with the number of those that were
-// not, so that a flood does not fill the log.
+// logLimit lets a number of lines through a second and then tells how many it
+// did not, so that strangers cannot fill the log.
 type logLimit struct {
 	mu         sync.Mutex
-	next       time.Time // mu guards
-	suppressed int       // mu guards
+	until      time.Time // mu guards, as all that follows; the end of this second
+	lines      int       // in it
+	suppressed int
 }
 
-func (l *logLimit) warn(log *slog.Logger, now time.Time, msg string, args ...any) {
+// linesPerSecond is how many lines strangers cause at most.
+const linesPerSecond = 20
+
+func (l *logLimit) log(log *slog.Logger, level slog.Level, msg string, args ...any) {
+	now := time.Now()
 	l.mu.Lock()
-	if now.Before(l.next) {
+	if !now.Before(l.until) {
+		l.until, l.lines = now.Add(time.Second), 0
+	}
+	l.lines++
+	if l.lines > linesPerSecond {
 		l.suppressed++
 		l.mu.Unlock()
 		return
 	}
-	l.next = now.Add(time.Second)
 	n := l.suppressed
 	l.suppressed = 0
 	l.mu.Unlock()
 	if n > 0 {
-		args = append(args, "and_more_like_it", n)
+		args = append(args, "lines_left_out_before", n)
 	}
-	log.Warn(msg, args...)
+	log.Log(context.Background(), level, msg, args...)
+}
+
+func (l *logLimit) info(log *slog.Logger, msg string, args ...any) {
+	l.log(log, slog.LevelInfo, msg, args...)
+}
+
+func (l *logLimit) warn(log *slog.Logger, msg string, args ...any) {
+	l.log(log, slog.LevelWarn, msg, args...)
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"runtime"
@@ -92,7 +93,7 @@ func TestAFloodIsRefusedBeforeItCosts(t *testing.T) {
 		if n := runtime.NumGoroutine() - before; n > 100 {
 			t.Errorf("%d goroutines for 200 connections of which 20 were let in", n)
 		}
-		if n := strings.Count(r.log.String(), "control connection refused"); n == 0 || n > 10 {
+		if n := strings.Count(r.log.String(), "control connection refused"); n == 0 || n > linesPerSecond {
 			t.Errorf("%d lines in the log", n)
 		}
 		for _, c := range open {
@@ -114,7 +115,7 @@ type talk struct {
 func (r *running) talk(t *testing.T, from string) *talk {
 	c := &talk{events: make(chan pptp.Event, 100), done: make(chan error, 1)}
 	c.Control = tunnel.NewControl(r.connect(ip(from)), tunnel.ControlConfig{
-		PPTP:    pptp.Config{Role: pptp.Client, EchoInterval: 10 * time.Minute},
+		PPTP:    pptp.Config{Role: pptp.Client, MaxCalls: 100, EchoInterval: 10 * time.Minute},
 		OnEvent: func(ev pptp.Event) { c.events <- ev },
 	})
 	go func() { c.done <- c.Run(t.Context()) }()
@@ -205,6 +206,29 @@ func TestCallsThatAreNotAuthenticatedAreFew(t *testing.T) {
 		}
 		c.Stop(pptp.StopNone)
 		<-c.done
+	})
+}
+
+func TestLogLimit(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var l logLimit
+		var out logBuffer
+		log := slog.New(slog.NewTextHandler(&out, nil))
+		for range 100 {
+			l.info(log, "again")
+		}
+		if n := strings.Count(out.String(), "again"); n != linesPerSecond {
+			t.Errorf("%d lines in one second, want %d", n, linesPerSecond)
+		}
+		<-time.After(time.Second)
+		l.warn(log, "later")
+		l.warn(log, "last")
+		if line := out.line("later"); !strings.Contains(line, "lines_left_out_before=80") || !strings.Contains(line, "level=WARN") {
+			t.Errorf("the next line is %q", line)
+		}
+		if line := out.line("last"); strings.Contains(line, "left_out") {
+			t.Errorf("the line after it is %q", line)
+		}
 	})
 }
 

@@ -226,7 +226,7 @@ func (srv *Server) accept(l net.Listener, serving *sync.WaitGroup) error {
 				return fmt.Errorf("server: %w", err)
 			}
 			// Out of descriptors, most likely: some will be free again.
-			srv.floods.warn(srv.log, time.Now(), "cannot accept", "reason", err)
+			srv.floods.warn(srv.log, "cannot accept", "reason", err)
 			t := time.NewTimer(delay)
 			select {
 			case <-t.C:
@@ -239,7 +239,7 @@ func (srv *Server) accept(l net.Listener, serving *sync.WaitGroup) error {
 		delay = 5 * time.Millisecond
 		peer := remoteAddr(conn)
 		if err := srv.gate.enter(peer.Addr()); err != nil {
-			srv.floods.warn(srv.log, time.Now(), "control connection refused", "client", peer.Addr().String(), "reason", err)
+			srv.floods.warn(srv.log, "control connection refused", "client", peer.Addr().String(), "reason", err)
 			conn.Close()
 			continue
 		}
@@ -259,7 +259,11 @@ func remoteAddr(conn net.Conn) netip.AddrPort {
 // not end in time is cut off.
 func (srv *Server) stop(serving *sync.WaitGroup) {
 	for _, s := range srv.allSessions() {
-		s.close("the server is shutting down")
+		if s.isStarted() {
+			s.close("the server is shutting down")
+		} else {
+			s.abort(errStopped)
+		}
 	}
 	srv.waitSessions(srv.gate.limits.Stop)
 	for _, s := range srv.allSessions() {

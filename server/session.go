@@ -115,9 +115,9 @@ func (srv *Server) makeSession(c *control, callID, peerCallID uint16, pathMTU in
 	return s
 }
 
-// tunnelOverhead is what is around an IP packet, in octets, at most: IP, GRE,
+// tunnelOverhead is what is around an IP packet, in octets, at least: IP, GRE,
 // PPP, MPPE and the protocol field that it encrypts.
-const tunnelOverhead = 20 + 16 + 4 + 2 + 2
+const tunnelOverhead = 20 + 16 + 1 + 2 + 1
 
 // pppConfig says how the session negotiates.
 func (srv *Server) pppConfig(p *policy, s *session) ppp.Config {
@@ -264,11 +264,11 @@ func (s *session) logEnd(err error) {
 	}
 	log := s.srv.log
 	if refused, ok := errors.AsType[*auth.Error](err); ok {
-		log.Warn("authentication refused", "client", info.Client.Addr().String(), "user", tried, "method", refused.Method.String(), "reason", reason)
+		s.srv.floods.warn(log, "authentication refused", "client", info.Client.Addr().String(), "user", tried, "method", refused.Method.String(), "reason", reason)
 		return
 	}
 	if info.User == "" {
-		log.Info("call ended before authentication", "client", info.Client.Addr().String(), "user", tried, "reason", reason)
+		s.srv.floods.info(log, "call ended before authentication", "client", info.Client.Addr().String(), "user", tried, "reason", reason)
 		return
 	}
 	log.Info("session ended", append(sessionAttrs(info),
