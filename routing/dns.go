@@ -44,8 +44,15 @@ type manager interface {
 	revert(ctx context.Context, cfg *DNSConfig) error
 }
 
-// errNoManager says that a manager is not there.
-var errNoManager = errors.New("not here")
+// absent is the error of a manager that is not there, and why.
+type absent string
+
+func (a absent) Error() string { return string(a) }
+
+func isAbsent(err error) bool {
+	_, ok := errors.AsType[absent](err)
+	return ok
+}
 
 // DNS changes the system's resolver for one session, and back: by
 // systemd-resolved, which knows name servers for each link, or else by
@@ -112,7 +119,7 @@ func (d *DNS) Set(ctx context.Context, cfg *DNSConfig) ([]Finding, error) {
 	var why []string
 	for _, m := range d.managersLocked() {
 		found, err := m.set(ctx, &want)
-		if errors.Is(err, errNoManager) {
+		if isAbsent(err) {
 			why = append(why, err.Error())
 			continue
 		}

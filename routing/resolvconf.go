@@ -2,7 +2,6 @@ package routing
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -67,7 +66,7 @@ func (r *resolvconf) revert(ctx context.Context, cfg *DNSConfig) error {
 	if err == nil {
 		err = run(ctx, "", program, "-d", resolvconfRecord(cfg.Link))
 	}
-	if errors.Is(err, errNoManager) {
+	if isAbsent(err) {
 		err = nil // uninstalled, and the journal is of no use any more
 	}
 	if err != nil {
@@ -91,7 +90,7 @@ func (r *resolvconf) find() (string, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("there is no resolvconf: %w", errNoManager)
+	return "", absent("there is no resolvconf")
 }
 
 func isOpenresolv(ctx context.Context, program string) bool {

@@ -105,7 +105,7 @@ func (r *resolved) revert(ctx context.Context, cfg *DNSConfig) error {
 		return nil // it has gone, and its servers with it
 	}
 	conn, object, err := r.connect(ctx)
-	if errors.Is(err, errNoManager) {
+	if isAbsent(err) {
 		return nil // gone, with all that it knew
 	}
 	if err != nil {
@@ -119,7 +119,7 @@ func (r *resolved) revert(ctx context.Context, cfg *DNSConfig) error {
 	return err
 }
 
-// connect finds systemd-resolved on the system bus; errNoManager: it is not
+// connect finds systemd-resolved on the system bus; absent: it is not
 // there, or keeps another network's resolver.
 func (r *resolved) connect(ctx context.Context) (*dbus.Conn, dbus.BusObject, error) {
 	var conn *dbus.Conn
@@ -130,7 +130,7 @@ func (r *resolved) connect(ctx context.Context) (*dbus.Conn, dbus.BusObject, err
 		conn, err = dbus.Connect(r.bus, dbus.WithContext(ctx))
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("there is no system bus on which systemd-resolved would be: %w", errNoManager)
+		return nil, nil, absent("there is no system bus on which systemd-resolved would be")
 	}
 	object := conn.Object(resolvedName, resolvedPath)
 	// A call starts it where the bus can start it.
@@ -139,7 +139,7 @@ func (r *resolved) connect(ctx context.Context) (*dbus.Conn, dbus.BusObject, err
 		if ctx.Err() != nil {
 			return nil, nil, ctx.Err()
 		}
-		return nil, nil, fmt.Errorf("systemd-resolved does not run: %w", errNoManager)
+		return nil, nil, absent("systemd-resolved does not run")
 	}
 	var pid uint32
 	if err := conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetConnectionUnixProcessID", 0, resolvedName).Store(&pid); err == nil {
@@ -147,7 +147,7 @@ func (r *resolved) connect(ctx context.Context) (*dbus.Conn, dbus.BusObject, err
 		ours, err2 := os.Readlink("/proc/thread-self/ns/net")
 		if err == nil && err2 == nil && theirs != ours {
 			conn.Close()
-			return nil, nil, fmt.Errorf("systemd-resolved runs for another network namespace: %w", errNoManager)
+			return nil, nil, absent("systemd-resolved runs for another network namespace")
 		}
 	}
 	return conn, object, nil
