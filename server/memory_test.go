@@ -22,7 +22,11 @@ import (
 	"goppptp/internal/tunnel"
 )
 
-var serverAddr = netip.MustParseAddr("192.0.2.2")
+// The server has two addresses.
+var (
+	serverAddr = netip.MustParseAddr("192.0.2.2")
+	secondAddr = netip.MustParseAddr("192.0.2.3")
+)
 
 // memory is a Platform without an operating system: TCP is pipes, GRE is a
 // network of osnettest, interfaces are its TUNs.
@@ -66,7 +70,7 @@ func (m *memory) ListenControl(addr string) (net.Listener, error) {
 	return &memoryListener{m: m, done: make(chan struct{})}, nil
 }
 
-func (m *memory) ListenGRE() (GRE, error) { return m.net.Listen(serverAddr), nil }
+func (m *memory) ListenGRE() (GRE, error) { return m.net.Listen(serverAddr, secondAddr), nil }
 
 func (m *memory) OpenTUN(cfg osnet.TUNConfig) (TUN, error) {
 	m.mu.Lock()
@@ -213,9 +217,11 @@ func (c tcpPipe) LocalAddr() net.Addr  { return net.TCPAddrFromAddrPort(c.local)
 func (c tcpPipe) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.remote) }
 
 // connect opens a control connection from the address, and gives its client end.
-func (m *memory) connect(from netip.Addr) net.Conn {
+func (m *memory) connect(from netip.Addr) net.Conn { return m.connectTo(serverAddr, from) }
+
+func (m *memory) connectTo(to, from netip.Addr) net.Conn {
 	a, b := net.Pipe()
-	client, server := netip.AddrPortFrom(from, 40000), netip.AddrPortFrom(serverAddr, 1723)
+	client, server := netip.AddrPortFrom(from, 40000), netip.AddrPortFrom(to, 1723)
 	m.conns <- tcpPipe{b, server, client}
 	return tcpPipe{a, client, server}
 }
@@ -332,6 +338,7 @@ type dialed struct {
 
 type dialOptions struct {
 	from       string
+	to         netip.Addr
 	user, pass string
 	mppe       ppp.MPPE
 	auth       []auth.Method
@@ -342,6 +349,9 @@ func (r *running) dial(o dialOptions) *dialed {
 	if o.from == "" {
 		o.from = "198.51.100.1"
 	}
+	if !o.to.IsValid() {
+		o.to = serverAddr
+	}
 	if o.auth == nil {
 		o.auth = []auth.Method{auth.MSCHAPv2}
 	}
@@ -349,13 +359,13 @@ func (r *running) dial(o dialOptions) *dialed {
 		o.mppe = ppp.MPPE{Require: true, Bits: []int{128}}
 	}
 	d := &dialed{from: netip.MustParseAddr(o.from), up: make(chan struct{}), ended: make(chan struct{})}
-	d.gre = r.net.Dial(d.from, serverAddr)
+	d.gre = r.net.Dial(d.from, o.to)
 	ctx, cancel := context.WithCancel(context.Background())
 	d.cancel = cancel
 	callID := randomCallID()
 	var sessions sync.WaitGroup
 	var called bool
-	d.control = tunnel.NewControl(r.connect(d.from), tunnel.ControlConfig{
+	d.control = tunnel.NewControl(r.connectTo(o.to, d.from), tunnel.ControlConfig{
 		PPTP: pptp.Config{Role: pptp.Client, HostName: "client"},
 		OnEvent: func(ev pptp.Event) {
 			switch ev := ev.(type) {

@@ -155,6 +155,20 @@ func TestThreeClientsAtOneAddress(t *testing.T) {
 	})
 }
 
+// TestRepliesLeaveFromWhereTheClientCalled: a client hears no packet of another
+// address, so that both of these come up only if each is answered from its own.
+func TestRepliesLeaveFromWhereTheClientCalled(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := run(t, testConfig, Limits{})
+		defer r.stop()
+		for _, to := range []netip.Addr{serverAddr, secondAddr} {
+			d := r.dial(dialOptions{user: "ann", pass: "secret", to: to})
+			d.wantUp(t)
+			d.hangUp()
+		}
+	})
+}
+
 // TestRefusals: who is not let in is told why, and one line of the log says it.
 func TestRefusals(t *testing.T) {
 	authRefused := func(err error) bool {
