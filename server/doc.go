@@ -11,12 +11,13 @@
 // session that (peer address, call ID) names. Replies leave from the address
 // that the control connection arrived at.
 //
-//	config.go, yaml.go        server.yaml, strictly
+//	config*.go, yaml.go       server.yaml, strictly
 //	ranges.go, pool.go        addresses for clients
 //	users.go, chapsecrets.go  who may come in
 //	pptpdconf.go              server.yaml out of an existing pptpd set-up
-//	listener.go, gate.go      control connections and their limits
-//	control.go, session.go    one connection, one call
+//	gate.go, assign.go        the limits before and after authentication
+//	control.go, session.go    one control connection, one call
+//	interface.go, dhcp.go     a client's interface and what belongs to it
 //	demux.go                  GRE packets to sessions
 //	platform.go               the seam to the operating system
 //	server.go                 start, stop, reload
