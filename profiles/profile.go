@@ -169,6 +169,7 @@ func (p *Profile) RoutingConfig() routing.Config {
 		DefaultRoute: p.DefaultRoute,
 		Metric:       p.Metric,
 		OnConflict:   p.OnConflict,
+		Block:        p.Leak == LeakBlock,
 	}
 	for _, r := range p.Routes {
 		if r.Host == "" {

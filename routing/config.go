@@ -37,6 +37,7 @@ type Config struct {
 	DefaultRoute bool           // everything but the gateway goes through the tunnel; also 0.0.0.0/0 in Routes
 	Metric       int            // of every route that does not name its own
 	OnConflict   string         // Refuse (also "") or Warn
+	Block        bool           // while the tunnel is away, the requested subnets are unreachable
 }
 
 // Applier makes the kernel's table agree with a Config.

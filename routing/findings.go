@@ -57,6 +57,7 @@ const (
 	ExcludeIsRoute   = "exclude-is-route"  // the same subnet is requested and excluded
 	DefaultRouteInfo = "default-route"     // everything goes through the tunnel
 	IPv6Outside      = "ipv6-outside"      // everything, but not IPv6
+	HoldTaken        = "hold-taken"        // a requested subnet cannot be blocked while the tunnel is away
 	IPv6NotCarried   = "ipv6-not-carried"  // an IPv6 subnet and a tunnel without IPv6
 )
 

@@ -65,12 +65,15 @@ type Plan struct {
 //   - For each excluded subnet that a route above covers, the path it has
 //     without the tunnel: "via NEXTHOP dev LINK metric M"; "unreachable" where it
 //     has none, and nothing where a route of its own is there.
+//   - With Block "unreachable SUBNET metric M+1" for each requested subnet,
+//     from the first Set on; also for IPv6 subnets that the tunnel does not
+//     carry, which with DefaultRoute is all of IPv6.
 //
 // Nothing is ever displaced: a subnet for which another route with the same
 // metric is there stays with that, and a finding says so.
 //
-// While cfg.Link is "", only the first of these is planned; the findings are
-// about all of it. Routes that the session had and cfg does not want go, except
+// While cfg.Link is "", only the first of these is planned, and with Block the
+// last two; the findings are about all of it. Routes that the session had and cfg does not want go, except
 // for those that another living session wants too.
 func NewPlan(cfg *Config, st *State) *Plan {
 	p := newPlanner(cfg, st)
@@ -79,6 +82,7 @@ func NewPlan(cfg *Config, st *State) *Plan {
 	p.collect()
 	p.peerRoute()
 	p.exclusions()
+	p.holds()
 	p.subnets()
 	p.diff()
 	return p.out
@@ -100,6 +104,7 @@ type planner struct {
 	order     []netip.Prefix        // the requested subnets, without those left out
 	requested map[netip.Prefix]int  // their metrics
 	halves    map[netip.Prefix]bool // those that stand for the default route
+	carryless []Route               // IPv6 that the tunnel does not carry
 	via       netip.Addr            // the peer, where there is a route to it
 	want      []Entry               // in the order in which they go in
 }
@@ -125,7 +130,7 @@ func (p *planner) find(s Severity, code, fix, format string, args ...any) {
 // ignored finds the routes that must not count when the path without the
 // tunnel is looked for: our own, leftovers that nobody claims, and those of
 // other living sessions, except for what goes through the tunnel of a session
-// with another gateway: ours may be behind that. Their other routes, to their
+// with another gateway, or holds the place of that: ours may be behind it. Their other routes, to their
 // gateways and around their tunnels, are but copies of the path that is looked for.
 func (p *planner) ignored() {
 	p.skip, p.ours = map[*Entry]bool{}, map[*Entry]bool{}
@@ -133,7 +138,7 @@ func (p *planner) ignored() {
 	for _, o := range p.st.Others {
 		for i := range o.Routes {
 			k := o.Routes[i].key()
-			counts[k] = counts[k] || o.Gateway != p.cfg.Gateway && o.Routes[i].Dev == o.Link
+			counts[k] = counts[k] || o.Gateway != p.cfg.Gateway && (o.Routes[i].Dev == o.Link || isHold(&o.Routes[i]))
 		}
 	}
 	for i := range p.st.Routes {
@@ -189,13 +194,18 @@ func (p *planner) pinGateway() {
 
 var tunnelKinds = map[string]bool{"tun": true, "wireguard": true, "ppp": true, "ipip": true, "gre": true, "sit": true, "vti": true, "xfrm": true}
 
+const (
+	defaultMetric6 = 1024      // what the kernel makes of 0 for IPv6 (IP6_RT_PRIO_USER)
+	maxMetric      = 1<<31 - 1 // that a Config has, and that ParseEntry reads
+)
+
 // tunnelRoute is a route to a subnet through the tunnel.
 func (p *planner) tunnelRoute(to netip.Prefix, metric int) Entry {
 	e := Entry{To: to, Dev: p.cfg.Link, Metric: metric, Protocol: Protocol}
 	switch {
 	case to.Addr().Is6():
 		if e.Metric == 0 {
-			e.Metric = 1024 // what the kernel makes of 0 (IP6_RT_PRIO_USER)
+			e.Metric = defaultMetric6
 		}
 	case p.via.IsValid():
 		e.Via = p.via

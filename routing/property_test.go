@@ -94,7 +94,7 @@ func (w *world) change(i int) {
 		c.Link = fmt.Sprintf("ppp%d", i)
 		c.Peer = netip.MustParseAddr(someAddrs[w.r.Intn(len(someAddrs))])
 	}
-	c.Metric, c.DefaultRoute = w.r.Intn(3), w.r.Intn(4) == 0
+	c.Metric, c.DefaultRoute, c.Block = w.r.Intn(3), w.r.Intn(4) == 0, w.r.Intn(3) == 0
 	c.Routes, c.Exclude = nil, nil
 	for range w.r.Intn(4) {
 		c.Routes = append(c.Routes, Route{To: somePrefixes[w.r.Intn(len(somePrefixes))], Metric: w.r.Intn(3)})

@@ -454,4 +454,92 @@ var plans = []struct {
 		ops:      base + "ip route add 172.16.0.0/16 via 192.168.13.254 dev ppp0 metric 1 proto 178\nip route add 10.1.0.0/16 via 192.168.13.254 dev ppp0 metric 1 proto 178",
 		findings: "warning policy-rule",
 	},
+	{
+		name: "blocked, before dialling", state: office,
+		cfg: with(lab("172.16.0.0/16", "10.2.0.0/16 5"), func(c *Config) {
+			c.Link, c.Peer, c.Block, c.Exclude = "", netip.Addr{}, true, prefixes("172.16.9.0/24")
+		}),
+		ops: pin + `
+			ip route add 172.16.9.0/24 via 10.250.166.1 dev eth0 metric 1 proto 178
+			ip route add unreachable 172.16.0.0/16 metric 2 proto 178
+			ip route add unreachable 10.2.0.0/16 metric 6 proto 178`,
+	},
+	{
+		name: "blocked, up", state: office, cfg: with(lab("172.16.0.0/16", "203.235.199.0/24"), func(c *Config) { c.Block = true }),
+		ops: base + `
+			ip route add unreachable 172.16.0.0/16 metric 2 proto 178
+			ip route add unreachable 203.235.199.0/24 metric 2 proto 178
+			ip route add 172.16.0.0/16 via 192.168.13.254 dev ppp0 metric 1 proto 178
+			ip route add 203.235.199.0/24 via 192.168.13.254 dev ppp0 metric 1 proto 178`,
+		findings: "info gateway-in-route",
+	},
+	{
+		name: "blocked, dialling again after the interface is gone, from another link",
+		state: `
+			addr wlan0 192.168.1.20/24
+			192.168.1.0/24 dev wlan0 proto kernel scope link
+			default via 192.168.1.1 dev wlan0
+			203.235.199.133 via 10.250.166.1 dev eth0 proto 178
+			unreachable 203.235.199.0/24 metric 2 proto 178
+			mine 203.235.199.133 via 10.250.166.1 dev eth0 proto 178
+			mine unreachable 203.235.199.0/24 metric 2 proto 178
+			mine 203.235.199.0/24 via 192.168.13.254 dev ppp0 metric 1 proto 178`,
+		cfg: with(lab("203.235.199.0/24"), func(c *Config) { c.Link, c.Peer, c.Block = "", netip.Addr{}, true }),
+		ops: `ip route append 203.235.199.133 via 192.168.1.1 dev wlan0 proto 178
+			ip route del 203.235.199.133 via 10.250.166.1 dev eth0 proto 178`,
+		findings: "info gateway-in-route",
+	},
+	{
+		name: "blocked, everything", state: office, cfg: with(lab(), func(c *Config) { c.Routes, c.DefaultRoute, c.Block = nil, true, true }),
+		ops: base + `
+			ip route add unreachable 0.0.0.0/1 metric 2 proto 178
+			ip route add unreachable 128.0.0.0/1 metric 2 proto 178
+			ip route add 0.0.0.0/1 via 192.168.13.254 dev ppp0 metric 1 proto 178
+			ip route add 128.0.0.0/1 via 192.168.13.254 dev ppp0 metric 1 proto 178`,
+		findings: "info default-route",
+	},
+	{
+		name: "blocked, everything, with IPv6 on the machine and none in the tunnel", state: office + "addr eth0 2001:db8:1::5/64\n::/0 via fe80::1 dev eth0 proto ra metric 1024",
+		cfg: with(lab(), func(c *Config) { c.Routes, c.DefaultRoute, c.Block = nil, true, true }),
+		ops: base + `
+			ip route add unreachable 0.0.0.0/1 metric 2 proto 178
+			ip route add unreachable 128.0.0.0/1 metric 2 proto 178
+			ip -6 route add unreachable ::/1 metric 2 proto 178
+			ip -6 route add unreachable 8000::/1 metric 2 proto 178
+			ip route add 0.0.0.0/1 via 192.168.13.254 dev ppp0 metric 1 proto 178
+			ip route add 128.0.0.0/1 via 192.168.13.254 dev ppp0 metric 1 proto 178`,
+		findings: "info default-route\ninfo ipv6-not-carried",
+	},
+	{
+		name: "blocked, IPv6 that the tunnel does not carry", state: office + "addr eth0 2001:db8:1::5/64",
+		cfg:      with(lab("2001:db8:9::/48", "2001:db8:9::/48"), func(c *Config) { c.Block = true }),
+		ops:      base + "ip -6 route add unreachable 2001:db8:9::/48 metric 2 proto 178",
+		findings: "warning ipv6-not-carried\nwarning ipv6-not-carried",
+	},
+	{
+		name: "blocked, IPv6 on a machine without", state: office,
+		cfg: with(lab("2001:db8:9::/48"), func(c *Config) { c.Block = true }),
+		ops: base, findings: "warning ipv6-not-carried",
+	},
+	{
+		name: "blocked, the metric is taken", state: office + "172.16.0.0/16 via 10.250.166.9 dev eth0 metric 2",
+		cfg:      with(lab("172.16.0.0/16"), func(c *Config) { c.Block = true }),
+		ops:      base + "ip route add 172.16.0.0/16 via 192.168.13.254 dev ppp0 metric 1 proto 178",
+		findings: "warning hold-taken\ninfo route-overrides",
+	},
+	{
+		name: "blocked, no metric is left", state: office,
+		cfg:      with(lab("172.16.0.0/16 2147483647"), func(c *Config) { c.Block = true }),
+		ops:      base + "ip route add 172.16.0.0/16 via 192.168.13.254 dev ppp0 metric 2147483647 proto 178",
+		findings: "warning hold-taken",
+	},
+	{
+		name: "the gateway is behind another session, which is blocked and away", state: office + `
+			203.0.113.1 via 10.250.166.1 dev eth0 proto 178
+			unreachable 203.235.199.0/24 metric 2 proto 178
+			other a 203.0.113.1 - 203.0.113.1 via 10.250.166.1 dev eth0 proto 178
+			other a 203.0.113.1 - unreachable 203.235.199.0/24 metric 2 proto 178`,
+		cfg:      with(lab(), func(c *Config) { c.Name, c.Link = "b", "" }),
+		findings: "fatal gateway-no-path",
+	},
 }

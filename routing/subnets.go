@@ -28,8 +28,13 @@ func (p *planner) collect() {
 		case to.Bits() == 0 && to.Addr().Is4():
 			all = true
 		case to.Addr().Is6() && !p.cfg.IPv6:
+			p.carryless = append(p.carryless, Route{to, metric})
 			if p.cfg.Link != "" {
-				p.find(Warning, IPv6NotCarried, "remove it, or have the server offer IPv6", "%s is not routed: the tunnel carries no IPv6", to)
+				what := "is not routed"
+				if p.cfg.Block {
+					what = "is blocked"
+				}
+				p.find(Warning, IPv6NotCarried, "remove it, or have the server offer IPv6", "%s %s: the tunnel carries no IPv6", to, what)
 			}
 		case twice:
 			p.find(Warning, Duplicate, "remove one of them", "%s is requested twice; the first counts", to)
@@ -49,6 +54,13 @@ func (p *planner) collect() {
 	halves := halves4
 	if p.cfg.IPv6 {
 		halves = append(append([]netip.Prefix(nil), halves4...), halves6...)
+	} else if p.cfg.Block {
+		for _, h := range halves6 {
+			p.carryless = append(p.carryless, Route{h, p.cfg.Metric})
+		}
+		if p.cfg.Link != "" && p.st.hasIPv6() {
+			p.find(Info, IPv6NotCarried, "", "all IPv6 is blocked: the tunnel carries none")
+		}
 	} else if path, _ := p.fib.lookup(netip.MustParseAddr("2000::"), 128, p.without); path != nil {
 		p.find(Warning, IPv6Outside, "turn IPv6 off on this machine if nothing must leave outside the tunnel",
 			"IPv6 keeps its way outside the tunnel, through %s", path.Dev)
@@ -98,7 +110,7 @@ func (p *planner) exclusions() {
 		}
 		e := Entry{To: x, Metric: p.cfg.Metric, Protocol: Protocol}
 		if x.Addr().Is6() && e.Metric == 0 {
-			e.Metric = 1024
+			e.Metric = defaultMetric6
 		}
 		switch path, _ := p.fib.lookup(x.Addr(), x.Bits(), p.without); {
 		case path == nil:
@@ -115,7 +127,7 @@ func (p *planner) exclusions() {
 				e.Src = path.Src
 			}
 		}
-		if p.cfg.Link != "" && p.blocker(&e) == nil {
+		if (p.cfg.Link != "" || p.cfg.Block) && p.blocker(&e) == nil {
 			p.want = append(p.want, e)
 		}
 	}
