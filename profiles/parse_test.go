@@ -87,7 +87,7 @@ func TestEveryKey(t *testing.T) {
 	if h := p.HostRoutes(); len(h) != 2 || h[1].Host != "other.lab.example" {
 		t.Errorf("host routes %v", h)
 	}
-	wantCfg := routing.Config{Name: "lab", Exclude: p.Exclude, DefaultRoute: true, Metric: 7, OnConflict: routing.Warn,
+	wantCfg := routing.Config{Name: "lab", Exclude: p.Exclude, DefaultRoute: true, Metric: 7, OnConflict: routing.Warn, Block: true,
 		Routes: []routing.Route{{To: p.Routes[0].To}, {To: p.Routes[1].To}, {To: p.Routes[2].To, Metric: 5}, {To: p.Routes[5].To}}}
 	if cfg := p.RoutingConfig(); !reflect.DeepEqual(cfg, wantCfg) {
 		t.Errorf("routing config %+v, want %+v", cfg, wantCfg)
