@@ -33,7 +33,7 @@ func setGateway(ps *parser, p *Profile, key string, n *yaml.Node) {
 		}
 		p.Port = uint16(v)
 	}
-	if a, err := netip.ParseAddr(host); (err != nil || !a.Is4() || a.IsUnspecified() || a.IsMulticast()) && !isHostName(host) {
+	if a, err := netip.ParseAddr(host); (err != nil || !a.Is4() || a.IsUnspecified() || a.IsMulticast()) && !IsHostName(host) {
 		ps.fail(n, key, "write it as in vpn.example.com or 192.0.2.1:1723", "%s: %s is neither a host name nor an IPv4 address", key, strconv.Quote(clip(host)))
 		return
 	}
@@ -109,7 +109,7 @@ func (ps *parser) destination(key string, n *yaml.Node, r *Route) {
 	if !ok {
 		return
 	}
-	if isHostName(s) {
+	if IsHostName(s) {
 		r.Host = s
 		return
 	}
@@ -162,7 +162,7 @@ func setDomains(ps *parser, p *Profile, key string, n *yaml.Node) {
 		if !ok {
 			return
 		}
-		if s = strings.TrimSuffix(s, "."); !isHostName(s) {
+		if s = strings.TrimSuffix(s, "."); !IsHostName(s) {
 			ps.fail(n, key, "write it as in lab.example", "%s: %s is not a domain", key, strconv.Quote(clip(s)))
 			return
 		}

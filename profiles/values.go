@@ -189,9 +189,9 @@ func maskToBits(s string) string {
 	return "the number after the slash is 1 to 32"
 }
 
-// isHostName reports whether s can be a DNS name: labels of letters, digits,
+// IsHostName reports whether s can be a DNS name: labels of letters, digits,
 // '-' and '_', and not all digits and dots, which is an address gone wrong.
-func isHostName(s string) bool {
+func IsHostName(s string) bool {
 	s = strings.TrimSuffix(s, ".")
 	if s == "" || len(s) > 253 || strings.Trim(s, "0123456789.") == "" {
 		return false
