@@ -24,6 +24,6 @@
 //
 // Who may do what is decided from the credentials the kernel gives of the
 // process at the other end (SO_PEERCRED): anybody may read the state, root and
-// the group [Group] may change it. A request names an installed profile; there
+// the group [Group] may change it, and whom [Options].Authorize lets. A request names an installed profile; there
 // is no message that carries a path or a command.
 package control

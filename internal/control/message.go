@@ -139,7 +139,8 @@ type ProfileInfo struct {
 	User    string   `json:"user,omitempty"`
 	Routes  []string `json:"routes,omitempty"` // as written in the profile
 	File    string   `json:"file,omitempty"`
-	Asks    bool     `json:"asks,omitempty"` // no secret stored: up needs Password
+	Asks    bool     `json:"asks,omitempty"`    // no secret stored: up needs Password
+	Keyring bool     `json:"keyring,omitempty"` // Password is in the user's own keyring
 	Error   string   `json:"error,omitempty"`
 }
 

@@ -1,11 +1,14 @@
 package control
 
 import (
+	"bytes"
 	"fmt"
 	"net"
+	"os"
 	"os/user"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"unsafe"
 )
@@ -17,6 +20,9 @@ type Peer struct {
 	UID    uint32
 	GID    uint32
 	Groups []uint32 // supplementary
+	// Start is when the process started, in clock ticks after boot: with PID it
+	// names the process for good. 0: not known, as it has ended.
+	Start uint64
 }
 
 // soPeerGroups is SO_PEERGROUPS, which package syscall does not name.
@@ -45,7 +51,24 @@ func PeerOf(conn *net.UnixConn) (Peer, error) {
 	if err != nil {
 		return Peer{}, fmt.Errorf("control: peer credentials: %w", err)
 	}
+	p.Start = startTime(p.PID)
 	return p, nil
+}
+
+// startTime returns field 22 of /proc/PID/stat (proc(5)), 0 where it cannot be
+// read.
+func startTime(pid int) uint64 {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0
+	}
+	// The second field is the name in parentheses, and may hold anything.
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(fields) < 20 {
+		return 0
+	}
+	n, _ := strconv.ParseUint(fields[19], 10, 64)
+	return n
 }
 
 // peerGroups returns the supplementary groups of the process that connected;

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -45,8 +46,12 @@ type ServerBackend interface {
 type Options struct {
 	Backend   Backend
 	Server    ServerBackend
-	Log       *slog.Logger                 // nil: none
-	MayChange func(Peer) bool              // nil: the function MayChange
+	Log       *slog.Logger    // nil: none
+	MayChange func(Peer) bool // nil: the function MayChange
+	// Authorize is asked about a peer that MayChange refuses, nil: refused. It
+	// may take as long as the user thinks; the request's end ends ctx. An *Error
+	// is sent to the peer as it is.
+	Authorize func(ctx context.Context, p Peer, profile string) error
 	PeerOf    func(net.Conn) (Peer, error) // nil: SO_PEERCRED
 }
 
@@ -158,17 +163,45 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.inFlight.Add(-1)
 	peer, known := r.Context().Value(peerKey{}).(Peer)
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		if !known || !s.opts.MayChange(peer) {
-			writeError(w, http.StatusForbidden, &Error{
-				Reason: ReasonPermission,
-				Text:   "changing sessions needs root or membership of the group " + Group,
-				Hint:   "sudo usermod -aG " + Group + " $USER, then log in again",
-			})
+		if err := s.authorize(r, peer, known); err != nil {
+			s.opts.Log.Info("control request refused", "method", r.Method, "path", r.URL.Path, "uid", peer.UID, "pid", peer.PID)
+			writeError(w, err.Reason.httpStatus(), err)
 			return
 		}
 		s.opts.Log.Info("control request", "method", r.Method, "path", r.URL.Path, "uid", peer.UID, "pid", peer.PID)
 	}
 	s.mux.ServeHTTP(w, r)
+}
+
+// authorize returns why the peer may not change things; nil: it may.
+func (s *Server) authorize(r *http.Request, peer Peer, known bool) *Error {
+	refusal := &Error{
+		Reason: ReasonPermission,
+		Text:   "changing sessions needs root or membership of the group " + Group,
+		Hint:   "sudo usermod -aG " + Group + " $USER, then log in again",
+	}
+	switch {
+	case !known:
+		return refusal
+	case s.opts.MayChange(peer):
+		return nil
+	case s.opts.Authorize == nil:
+		return refusal
+	}
+	name := ""
+	if rest, ok := strings.CutPrefix(r.URL.Path, "/v1/sessions/"); ok {
+		if name, _, _ = strings.Cut(rest, "/"); !ValidProfileName(name) {
+			return refusal
+		}
+	}
+	err := s.opts.Authorize(r.Context(), peer, name)
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return refusal
 }
 
 // handle registers fn for pattern; the error fn returns becomes the answer.
