@@ -104,7 +104,7 @@ func (m *Manager) Up(ctx context.Context, req control.UpRequest) (control.Status
 		return control.Status{}, err
 	}
 	password := profiles.Secret(req.Password)
-	if p.HasSecret() {
+	if p.HasSecret() && !p.Keyring {
 		if password, err = p.ReadSecret(ctx); err != nil {
 			return control.Status{}, &control.Error{Reason: control.ReasonUsage, Text: err.Error()}
 		}
@@ -252,7 +252,8 @@ func (m *Manager) Profiles(context.Context) ([]control.ProfileInfo, error) {
 	for _, e := range profiles.List(m.opts.Profiles) {
 		info := control.ProfileInfo{Name: e.Name, File: e.Path}
 		if p := e.Profile; p != nil {
-			info.Gateway, info.User, info.Asks = gatewayText(p), p.User, !p.HasSecret()
+			info.Gateway, info.User, info.Asks = gatewayText(p), p.User, !p.HasSecret() || p.Keyring
+			info.Keyring = p.Keyring
 			for _, r := range p.Routes {
 				info.Routes = append(info.Routes, r.String())
 			}
