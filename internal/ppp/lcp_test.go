@@ -169,9 +169,10 @@ func TestLCPHurry(t *testing.T) {
 	s := newScript(t, plain())
 	s.want("LCP Configure-Request id=1 " + ourLCP)
 	s.advance(400 * time.Millisecond)
+	s.want("LCP Configure-Request id=1 " + ourLCP) // nothing has been heard for 250 ms
 	s.recv("LCP Configure-Request id=1 <magic 0x86e0f350>")
 	s.want("LCP Configure-Ack id=1 <magic 0x86e0f350>")
-	s.advance(240 * time.Millisecond)
+	s.advance(340 * time.Millisecond)
 	s.want()
 	s.advance(20 * time.Millisecond)
 	s.want("LCP Configure-Request id=1 " + ourLCP)
@@ -188,13 +189,13 @@ func TestLCPHurry(t *testing.T) {
 }
 
 // TestLCPTimer: retransmissions keep their identifier, wait longer each time,
-// and end.
+// and end; the first come soon while nothing is heard.
 func TestLCPTimer(t *testing.T) {
 	s := newScript(t, plain())
 	first := s.sent[0]
 	s.sent = nil
-	for i, wait := range []time.Duration{1, 2, 3, 3, 3, 3, 3, 3, 3} {
-		s.advance(wait*time.Second - time.Millisecond)
+	for i, wait := range []time.Duration{250, 500, 1000, 2000, 3000, 3000, 3000, 3000, 3000} {
+		s.advance((wait - 1) * time.Millisecond)
 		s.want()
 		s.advance(time.Millisecond)
 		if len(s.sent) != 1 || s.sent[0] != first {

@@ -203,8 +203,7 @@ func (l *Link) Handle(now time.Time, frame []byte) {
 		l.stats.Malformed++
 		return
 	}
-	l.heard = true
-	l.echo.heard(now)
+	l.hear(now)
 	l.dispatch(now, p, info)
 	l.settle(now)
 }
@@ -258,8 +257,13 @@ func (l *Link) Deadline() time.Time {
 }
 
 // Activity tells that data came from the peer at that time: it is alive.
-func (l *Link) Activity(now time.Time) {
-	l.heard = true
+func (l *Link) Activity(now time.Time) { l.hear(now) }
+
+func (l *Link) hear(now time.Time) {
+	if !l.heard {
+		l.heard = true
+		l.lcpM.relax()
+	}
 	l.echo.heard(now)
 }
 

@@ -261,6 +261,14 @@ func (m *machine) hurry(now time.Time) {
 	}
 }
 
+// relax gives the answer to our Configure-Request the time that it is due, now
+// that the peer is heard for the first time.
+func (m *machine) relax() {
+	if m.state.timed() && !m.deadline.IsZero() {
+		m.deadline = m.sentAt.Add(m.link.cfg.Restart)
+	}
+}
+
 // retry lets the Restart timer expire soon if the peer was not ready for our
 // Configure-Request, and may be now.
 func (m *machine) retry(now time.Time) {
@@ -397,10 +405,21 @@ func (m *machine) act(now time.Time, a action, e event, from State) {
 	}
 }
 
+// unheardRestart is the first Restart timer while nothing at all has come from
+// the peer: it may not listen yet, as a client that opens its GRE socket after
+// the call is connected. A repetition that proves needless does no harm then,
+// as it arrives before the peer can be Opened.
+//
+// Interop: pppd waits a second for a first packet before it sends one.
+const unheardRestart = 250 * time.Millisecond
+
 // arm starts the Restart timer for something just sent: the first time for
 // Config.Restart, then twice as long each time, up to Config.RestartMax.
 func (m *machine) arm(now time.Time) {
 	d := m.link.cfg.Restart
+	if !m.link.heard {
+		d = min(d, unheardRestart)
+	}
 	for i := 0; i < m.attempt && d < m.link.cfg.RestartMax; i++ {
 		d *= 2
 	}

@@ -175,12 +175,21 @@ func (s *Session) Close(reason string) {
 	s.requests.put(func() { s.link.Close(time.Now(), reason) })
 }
 
-// Abort ends the session at once, without a word to the peer; Run returns err.
+// Abort ends the session at once, without a word to the peer, because what
+// carries it is gone. Run returns the link's own reason, if it had one, or else
+// err.
 func (s *Session) Abort(err error) {
 	s.requests.put(func() {
-		if !s.finished {
-			s.finished, s.err = true, err
+		// What the peer said before, as why it refuses us, may still wait.
+		for waiting := true; waiting; {
+			select {
+			case frame := <-s.frames:
+				s.link.Handle(time.Now(), frame)
+			default:
+				waiting = false
+			}
 		}
+		s.link.Down(time.Now(), err)
 	})
 }
 
