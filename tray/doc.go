@@ -9,7 +9,7 @@
 //	run.go                         the loop: daemon, clicks, clock; asks a Shell to show the menu
 //	glue.go                        the Shell made of GTK by getlantern/systray (build tag tray)
 //
-// notify.go, ask.go, session.go and settings.go are the desktop's other ends:
+// notify.go, ask.go, session.go, panel.go and settings.go are the desktop's other ends:
 // notifications, the question for a password, the session bus, and what is
 // connected at login.
 package tray

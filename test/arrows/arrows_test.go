@@ -22,6 +22,7 @@ const module = "goppptp/"
 var modules = map[string]string{
 	"cobra":     "github.com/spf13/cobra",
 	"dbus":      "github.com/godbus/dbus/v5",
+	"keyring":   "github.com/zalando/go-keyring",
 	"netlink":   "github.com/vishvananda/netlink",
 	"nftables":  "github.com/google/nftables",
 	"systray":   "github.com/getlantern/systray",
@@ -43,6 +44,8 @@ var arrows = map[string]string{
 	"internal/ppp/auth": "internal/mschap",
 	"internal/ppp":      "internal/ppp/auth internal/mschap",
 	"internal/control":  "",
+	"internal/polkit":   "dbus",
+	"internal/keyring":  "keyring",
 
 	"internal/tunnel":          "internal/ppp internal/ppp/auth internal/pptp internal/gre internal/mppe",
 	"internal/osnet":           "netlink x/sys x/net wireguard",
@@ -55,10 +58,16 @@ var arrows = map[string]string{
 
 	// Besides the loop, its owners name the values that go in and the errors
 	// that come out: settings of the link, causes of a refusal.
-	"client": "internal/tunnel internal/osnet routing profiles internal/control internal/ppp internal/ppp/auth internal/pptp",
+	"client": "internal/tunnel internal/osnet routing profiles internal/control internal/ppp internal/ppp/auth internal/pptp internal/polkit",
 	"server": "internal/tunnel internal/osnet yaml internal/ppp internal/ppp/auth internal/pptp internal/mschap",
 
-	"cmd/goppptp": "client server internal/control profiles routing internal/netlab internal/osnet internal/mschap cobra x/term x/sys",
+	// The tray knows the daemon by its socket alone.
+	"tray":             "internal/control internal/keyring dbus systray tray/icons",
+	"tray/icons":       "",
+	"tray/icons/draw":  "",
+	"cmd/goppptp-tray": "tray tray/icons internal/control dbus",
+
+	"cmd/goppptp": "client server internal/control profiles routing internal/netlab internal/osnet internal/mschap internal/keyring tray/icons cobra x/term x/sys",
 }
 
 // A file is a Go source file of the tree.
