@@ -32,8 +32,11 @@ const (
 	controlTimeout = 8 * time.Second // for each answer on the control connection
 	greTimeout     = 9 * time.Second // for the first GRE packet of the call
 	goodbyeTimeout = 3 * time.Second // for the end of call and control connection
-	restartMin     = 300 * time.Millisecond
-	restartMax     = 3 * time.Second
+	// lastWordsTimeout is how long a call that the server has ended is listened
+	// to: why it was refused comes by GRE, and may be overtaken by TCP.
+	lastWordsTimeout = 500 * time.Millisecond
+	restartMin       = 300 * time.Millisecond
+	restartMax       = 3 * time.Second
 )
 
 const (

@@ -10,6 +10,16 @@ import (
 	"goppptp/routing"
 )
 
+// setRoutesLocked changes what is wanted of the route table, and carries it
+// out. s.setting is held.
+func (s *Session) setRoutesLocked(ctx context.Context, change func(*routing.Config)) error {
+	s.mu.Lock()
+	change(&s.routes)
+	routes := s.routes
+	s.mu.Unlock()
+	return s.cfg.Routes.Set(ctx, &routes)
+}
+
 // AddRoute sends one more subnet through the tunnel, now and after the next
 // dialling. One that is there already has its metric changed.
 func (s *Session) AddRoute(ctx context.Context, r routing.Route) error {

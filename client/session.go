@@ -93,6 +93,8 @@ const (
 // refuses the user.
 func (s *Session) Run(ctx context.Context) error {
 	err := s.run(ctx)
+	s.setting.Lock() // until the state says that nothing is to be set any more
+	defer s.setting.Unlock()
 	if cerr := s.cfg.Routes.Close(); cerr != nil {
 		s.log.Error("cannot take back the routes", "error", cerr)
 		if err == nil {

@@ -49,6 +49,9 @@ func NewControl(conn net.Conn, cfg ControlConfig) *Control {
 			cfg.Log.Debug(text, "message", m)
 		}
 	}
+	if cfg.OnEvent == nil {
+		cfg.OnEvent = func(pptp.Event) {}
+	}
 	return &Control{conn: conn, cfg: cfg, core: pptp.NewConn(cfg.PPTP), requests: newMailbox[func(time.Time)]()}
 }
 
@@ -130,11 +133,17 @@ func (c *Control) Run(ctx context.Context) error {
 		reader.Wait()
 	}()
 
+	// A write to a peer that reads nothing ends with ctx, too.
+	defer context.AfterFunc(ctx, func() { c.conn.Close() })()
+
 	timer := newTimer()
 	defer timer.stop()
 	c.core.Start(time.Now())
 	for {
 		closed, err := c.drain()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if closed {
 			return err
 		}

@@ -139,7 +139,7 @@ func (s *Session) Run(ctx context.Context) error {
 			stop = nil
 			s.link.Close(time.Now(), "closed by the user")
 		case frame := <-s.frames:
-			s.link.Handle(time.Now(), frame)
+			s.handle(time.Now(), frame)
 		case <-s.requests.ready():
 			for _, f := range s.requests.take() {
 				f()
@@ -193,6 +193,19 @@ func (s *Session) Abort(err error) {
 	})
 }
 
+// handle takes a control frame from the peer.
+func (s *Session) handle(now time.Time, frame []byte) {
+	s.debugFrame("frame received", frame)
+	s.link.Handle(now, frame)
+}
+
+// debugFrame logs a control frame, decoded.
+func (s *Session) debugFrame(text string, frame []byte) {
+	if s.cfg.Log.Enabled(context.Background(), slog.LevelDebug) {
+		s.cfg.Log.Debug(text, "frame", ppp.Describe(frame))
+	}
+}
+
 // notify asks the loop to look at the given notice.
 func (s *Session) notify(bit uint32) {
 	if s.flags.Or(bit)&bit != 0 {
@@ -235,7 +248,7 @@ func (s *Session) drain() {
 		case nil:
 			return
 		case ppp.SendFrame:
-			s.cfg.Log.Debug("frame sent", "frame", frameText(ev.Frame))
+			s.debugFrame("frame sent", ev.Frame)
 			s.sendFrame(ev.Frame)
 		case ppp.PhaseChanged:
 			s.cfg.OnEvent(Phase{ev.Phase})

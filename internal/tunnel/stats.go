@@ -1,11 +1,8 @@
 package tunnel
 
 import (
-	"fmt"
 	"sync/atomic"
 	"time"
-
-	"goppptp/internal/ppp"
 )
 
 // counters count what happened; all are added to from the data path.
@@ -65,17 +62,4 @@ func (s *Session) SendError() error {
 		return *p
 	}
 	return nil
-}
-
-// frameText names a frame for the log: its protocol, and for control
-// protocols the code.
-func frameText(frame []byte) string {
-	p, info, err := ppp.ParseFrame(frame)
-	if err != nil {
-		return err.Error()
-	}
-	if len(info) < 4 {
-		return p.String()
-	}
-	return fmt.Sprintf("%v code %d id %d, %d octets", p, info[0], info[1], len(info))
 }

@@ -19,6 +19,9 @@ const (
 	// on, ackEvery how many packets are received at most without one.
 	ackDelay = 100 * time.Millisecond
 	ackEvery = 16
+	// tunFailures is how many reads in a row may fail before the interface
+	// counts as gone: single ones fail for what is in a packet.
+	tunFailures = 100
 )
 
 // A transmitter is the way out: what it takes to send a packet of a call.
@@ -105,19 +108,21 @@ func (s *Session) transmit(t TUN) {
 	for i := range bufs {
 		bufs[i] = make([]byte, headroom+s.network.MTU+128)
 	}
-	for {
+	for failures := 0; failures < tunFailures; {
 		n, err := t.Read(bufs, sizes, headroom)
 		if n > 0 {
 			s.sendPackets(bufs[:n], sizes[:n])
+			failures = 0
 		}
 		if isGone(err) {
-			s.notify(noticeTUN)
-			return
+			break
 		}
 		if err != nil { // of one packet, as one too large to be segmented
 			s.stats.tunErrors.Add(1)
+			failures++
 		}
 	}
+	s.notify(noticeTUN)
 }
 
 // sendPackets sends the IP packets bufs[i][headroom:][:sizes[i]].

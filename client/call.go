@@ -1,0 +1,269 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"goppptp/internal/control"
+	"goppptp/internal/osnet"
+	"goppptp/internal/ppp"
+	"goppptp/internal/pptp"
+	"goppptp/internal/tunnel"
+	"goppptp/routing"
+)
+
+// A call is one attempt from the TCP connection on.
+type call struct {
+	s       *Session
+	server  netip.AddrPort
+	control *tunnel.Control
+	gre     GRE
+	id      uint16
+	events  chan pptp.Event // of the call, as the control connection reports them
+	ups     chan tunnel.Up  // from the session's loop
+	over    chan struct{}   // closed when the control connection has ended
+	overErr error           // why; read after over
+}
+
+// dial pins the route to the server, connects, and runs the call.
+func (s *Session) dial(ctx context.Context, server netip.AddrPort) (wasUp bool, err error) {
+	s.update(func(st *control.Status) { st.GatewayAddress = server.Addr() })
+	s.setting.Lock()
+	err = s.setRoutesLocked(ctx, func(r *routing.Config) { r.Gateway, r.Link = server.Addr(), "" })
+	s.setting.Unlock()
+	if err != nil {
+		return false, err
+	}
+	pathMTU, err := s.cfg.Platform.PathMTU(server.Addr())
+	if err != nil {
+		return false, unreachable("check the machine's network", "no way to %v: %v", server.Addr(), last(err))
+	}
+	s.stage(control.StageTCP, server.String())
+	dialled := time.Now()
+	conn, err := s.cfg.Platform.DialControl(ctx, server)
+	if err != nil {
+		return false, explainDial(server, err)
+	}
+	rtt := time.Since(dialled)
+	c := &call{s: s, server: server, id: randomCallID(),
+		events: make(chan pptp.Event, 16), ups: make(chan tunnel.Up, 1), over: make(chan struct{})}
+	// The socket is there before the call: the server's first packet may come
+	// before the message that says that the call is connected.
+	if c.gre, err = s.cfg.Platform.OpenGRE(server.Addr()); err != nil {
+		conn.Close()
+		return false, err
+	}
+	defer c.gre.Close()
+
+	s.stage(control.StageControl, server.String())
+	c.control = tunnel.NewControl(conn, tunnel.ControlConfig{PPTP: controlConfig(), Log: s.log, OnEvent: c.onControl})
+	c.control.PlaceCall(c.id)
+	controlCtx, cancel := context.WithCancel(context.Background())
+	go func() {
+		defer close(c.over)
+		c.overErr = c.control.Run(controlCtx)
+	}()
+	defer func() {
+		// Orderly where the peer answers, and bounded where it does not.
+		c.control.Clear(c.id)
+		c.control.Stop(pptp.StopNone)
+		select {
+		case <-c.over:
+		case <-time.After(goodbyeTimeout):
+		}
+		cancel()
+		<-c.over
+	}()
+
+	for {
+		select {
+		case <-ctx.Done():
+			return false, nil
+		case <-c.over:
+			return false, explainControl(server, c.overErr)
+		case ev := <-c.events:
+			switch ev := ev.(type) {
+			case pptp.CallConnected:
+				return c.run(ctx, ev, pathMTU, rtt)
+			case pptp.CallEnded:
+				return false, explainControl(server, ev.Err)
+			}
+		}
+	}
+}
+
+// onControl hears the control connection's loop.
+func (c *call) onControl(ev pptp.Event) {
+	switch ev := ev.(type) {
+	case pptp.Established:
+		c.s.stage(control.StageCall, strings.TrimSpace(ev.Peer.HostName+" "+ev.Peer.Vendor))
+	case pptp.CallConnected, pptp.CallEnded:
+		select {
+		case c.events <- ev:
+		default: // more than one call's worth of events: the peer makes noise
+		}
+	}
+}
+
+// run runs the connected call until it is over.
+func (c *call) run(ctx context.Context, connected pptp.CallConnected, pathMTU int, rtt time.Duration) (wasUp bool, err error) {
+	s := c.s
+	cfg, err := pppConfig(s.cfg.Profile, s.cfg.Password, s.cfg.NewPassword, rtt)
+	if err != nil {
+		return false, err
+	}
+	sess := tunnel.New(tunnel.Config{
+		PPP: cfg, Log: s.log, CallID: c.id, PeerCallID: connected.PeerCallID, PathMTU: pathMTU, MTU: s.cfg.Profile.MTU,
+		Send: func(packets [][]byte) error {
+			return c.gre.WriteBatch(packets, osnet.Path{Remote: c.server.Addr()})
+		},
+		OpenTUN: c.openTUN,
+		OnEvent: c.onSession,
+	})
+	s.mu.Lock()
+	s.live = sess
+	s.mu.Unlock()
+
+	var reader sync.WaitGroup
+	reader.Go(func() { c.read(sess) })
+	defer func() {
+		c.gre.Close()
+		reader.Wait()
+	}()
+	done := make(chan error, 1)
+	go func() { done <- sess.Run(ctx) }()
+	stop, over := ctx.Done(), c.over
+	silence := time.NewTimer(greTimeout)
+	defer silence.Stop()
+	var hungUp error               // why the call is over, says the control connection
+	var lastWords <-chan time.Time // what the peer had said before has come by then
+	hangUp := func(err error, otherwise string) {
+		if err == nil {
+			err = errors.New(otherwise)
+		}
+		if hungUp == nil {
+			hungUp, lastWords = err, time.After(lastWordsTimeout)
+		}
+		if wasUp {
+			sess.Abort(hungUp)
+		}
+	}
+	for {
+		select {
+		case <-stop:
+			stop = nil
+			s.update(func(st *control.Status) { st.State = control.StateDisconnecting })
+			s.publishState()
+		case <-silence.C:
+			if sess.Stats().GREReceived == 0 {
+				sess.Abort(errNoGRE)
+			}
+		case up := <-c.ups:
+			if err := s.up(ctx, up); err != nil {
+				sess.Close("the routes could not be made")
+				<-done
+				return false, err
+			}
+			wasUp = true
+		case <-over:
+			over = nil
+			hangUp(c.overErr, "the server closed the control connection")
+		case ev := <-c.events:
+			if ended, ok := ev.(pptp.CallEnded); ok {
+				hangUp(ended.Err, "the server ended the call")
+			}
+		case <-lastWords:
+			sess.Abort(hungUp)
+		case err := <-done:
+			return wasUp, explainSession(err, sess.Stats().GREReceived > 0, sess.SendError())
+		}
+	}
+}
+
+// read is the reader of the GRE socket.
+func (c *call) read(sess *tunnel.Session) {
+	packets := make([]osnet.Packet, batch)
+	for i := range packets {
+		packets[i].Buf = make([]byte, bufferSize)
+	}
+	bufs := make([][]byte, 0, batch)
+	for {
+		n, err := c.gre.ReadBatch(packets)
+		bufs = bufs[:0]
+		for _, p := range packets[:n] {
+			bufs = append(bufs, p.Data)
+		}
+		if len(bufs) > 0 {
+			sess.Receive(bufs)
+		}
+		if err == nil {
+			continue
+		}
+		if e, ok := errors.AsType[*osnet.ICMPError](err); ok {
+			if e.NoGRE() && sess.Stats().GREReceived == 0 {
+				sess.Abort(err)
+			}
+			continue
+		}
+		return // closed
+	}
+}
+
+const (
+	batch = 64
+	// bufferSize leaves room after a packet for those that are coalesced with
+	// it on the way to the TUN; pages never written to cost nothing.
+	bufferSize = 64 << 10
+)
+
+// openTUN makes the interface; it is called from the session's loop.
+func (c *call) openTUN(n tunnel.Network) (tunnel.TUN, error) {
+	return c.s.cfg.Platform.OpenTUN(osnet.TUNConfig{Name: "ppp%d", Local: n.Local, Peer: n.Peer, MTU: n.MTU, LocalID6: n.Local6, PeerID6: n.Peer6})
+}
+
+// onSession hears the session's loop.
+func (c *call) onSession(ev tunnel.Event) {
+	s := c.s
+	switch ev := ev.(type) {
+	case tunnel.Phase:
+		switch ev.Phase {
+		case ppp.Establish:
+			s.stage(control.StageLCP, "")
+		case ppp.Authenticate:
+			s.stage(control.StageAuth, s.cfg.Profile.User)
+		}
+	case tunnel.Authenticated:
+		s.update(func(st *control.Status) { st.Auth = ev.Method.String() })
+		if s.cfg.Profile.MPPE.Require {
+			s.stage(control.StageMPPE, "")
+		} else {
+			s.stage(control.StageAddress, "")
+		}
+	case tunnel.MPPEUp:
+		s.update(func(st *control.Status) {
+			st.MPPE = &control.MPPE{Bits: min(ev.SendBits, ev.RecvBits), Stateful: ev.SendStateful || ev.RecvStateful}
+		})
+		if s.Status().State != control.StateUp {
+			s.stage(control.StageAddress, mppeText(ev))
+		}
+	case tunnel.MPPEDown:
+		s.update(func(st *control.Status) { st.MPPE = nil })
+	case tunnel.Message:
+		s.note(ev.Text)
+	case tunnel.Up:
+		c.ups <- ev
+	}
+}
+
+func mppeText(m tunnel.MPPEUp) string {
+	how := "stateless"
+	if m.SendStateful || m.RecvStateful {
+		how = "stateful"
+	}
+	return fmt.Sprintf("MPPE %d-bit %s", min(m.SendBits, m.RecvBits), how)
+}
