@@ -1,8 +1,8 @@
-// Command report reads what `go test -json` writes, shows what a person wants
-// to see of it as it comes (each package's line; of tests that failed or were
-// skipped, all they said; with -v everything) and ends with a summary. Its
-// status is 1 if a test failed, or was skipped where GOPPPTP_TEST_REQUIRE=all
-// says that none should be.
+// Command report reads what `go test -json` writes, of one run or several after
+// each other, shows what a person wants to see of it as it comes (each package's
+// line; of tests that failed or were skipped, all they said; with -v everything)
+// and ends with a summary. Its status is 1 if a test failed, or was skipped in
+// every run it was in where GOPPPTP_TEST_REQUIRE=all says that none should be.
 package main
 
 import (
@@ -18,7 +18,8 @@ import (
 func main() {
 	verbose := flag.Bool("v", false, "show what all tests say")
 	flag.Parse()
-	r := &report{out: os.Stdout, verbose: *verbose, said: make(map[string][]string)}
+	r := newReport(os.Stdout)
+	r.verbose = *verbose
 	if err := r.read(os.Stdin); err != nil {
 		fmt.Fprintln(os.Stderr, "report:", err)
 		os.Exit(1)
@@ -39,9 +40,15 @@ type report struct {
 	verbose bool
 	said    map[string][]string // by package and test
 
-	packages, passed       int
-	failed, skipped, broke []string
-	lines                  []string // go test's own, a package each
+	packages      int
+	verdicts      map[string]string // by package and test: "pass" if it ever did and never failed
+	order         []string          // of verdicts
+	failed, broke []string
+	lines         []string // go test's own, a package each
+}
+
+func newReport(out io.Writer) *report {
+	return &report{out: out, said: make(map[string][]string), verdicts: make(map[string]string)}
 }
 
 func (r *report) read(from io.Reader) error {
@@ -99,13 +106,15 @@ func (r *report) ended(e event, key string) {
 		}
 		return
 	}
-	switch e.Action {
-	case "pass":
-		r.passed++
-	case "fail":
+	if e.Action == "fail" {
 		r.failed = append(r.failed, key)
-	case "skip":
-		r.skipped = append(r.skipped, key)
+	}
+	before, known := r.verdicts[key]
+	if !known {
+		r.order = append(r.order, key)
+	}
+	if !known || before == "skip" || e.Action == "fail" {
+		r.verdicts[key] = e.Action
 	}
 	if e.Action != "pass" {
 		for _, text := range r.said[key] {
@@ -130,7 +139,17 @@ func (r *report) summary(all bool) bool {
 	}
 	list("does not build:", r.broke)
 	list("FAILED", r.failed)
-	list("skipped", r.skipped)
-	fmt.Fprintf(r.out, "%d packages: %d tests passed, %d failed, %d skipped\n", r.packages, r.passed, len(r.failed), len(r.skipped))
-	return len(r.failed) == 0 && len(r.broke) == 0 && !(all && len(r.skipped) > 0)
+	passed := 0
+	var skipped []string
+	for _, key := range r.order {
+		switch r.verdicts[key] {
+		case "pass":
+			passed++
+		case "skip":
+			skipped = append(skipped, key)
+		}
+	}
+	list("skipped", skipped)
+	fmt.Fprintf(r.out, "%d tests passed, %d failed, %d skipped; %d runs of packages\n", passed, len(r.failed), len(skipped), r.packages)
+	return len(r.failed) == 0 && len(r.broke) == 0 && !(all && len(skipped) > 0)
 }

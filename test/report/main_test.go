@@ -15,6 +15,8 @@ func TestReport(t *testing.T) {
 	const skip = `{"Action":"output","Package":"p","Test":"TestB","Output":"    needs root\n"}
 {"Action":"skip","Package":"p","Test":"TestB"}
 `
+	const passB = `{"Action":"pass","Package":"p","Test":"TestB"}
+`
 	const fail = `{"Action":"output","Package":"p","Test":"TestC","Output":"    wrong sum\n"}
 {"Action":"fail","Package":"p","Test":"TestC"}
 `
@@ -29,13 +31,15 @@ func TestReport(t *testing.T) {
 	}{
 		{"pass", pass, true, true, []string{"ok  \tp", "1 tests passed, 0 failed, 0 skipped"}, "a says"},
 		{"skip", pass + skip, true, false, []string{"needs root", "skipped p TestB", "1 skipped"}, "FAILED"},
+		{"skip-then-pass", skip + pass + passB, true, true, []string{"needs root", "2 tests passed, 0 failed, 0 skipped"}, "skipped p"},
+		{"pass-then-skip", passB + skip, true, true, []string{"1 tests passed, 0 failed, 0 skipped"}, "skipped p"},
 		{"fail", pass + fail, false, false, []string{"wrong sum", "FAILED p TestC"}, "a says"},
 		{"broken", broken, false, false, []string{"syntax error", "does not build: q"}, "a says"},
 		{"foreign", "go: no such tool\n" + pass, true, true, []string{"no such tool"}, "a says"},
 	} {
 		for _, all := range []bool{false, true} {
 			var out strings.Builder
-			r := &report{out: &out, said: make(map[string][]string)}
+			r := newReport(&out)
 			if err := r.read(strings.NewReader(tt.in)); err != nil {
 				t.Fatal(err)
 			}

@@ -185,7 +185,7 @@ func serve() (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	p, err := os.StartProcess(j.Args[0], j.Args, &os.ProcAttr{Dir: "/", Env: j.Env, Files: []*os.File{empty, console, console}})
+	p, err := os.StartProcess(j.Args[0], j.Args, &os.ProcAttr{Dir: filepath.Join("/", j.WorkDir), Env: j.Env, Files: []*os.File{empty, console, console}})
 	if err != nil {
 		return 0, err
 	}

@@ -28,6 +28,7 @@ type Config struct {
 	Init    string   // absolute path of the program that calls Init; usually os.Args[0]
 	Args    []string // the command, Args[0] an absolute path as the guest sees it
 	Env     []string // its whole environment
+	WorkDir string   // where it runs; empty: /
 	Dir     string   // an empty folder of the host, absolute, without spaces
 	Modules []string // kernel modules to load first
 	MemMB   int      // memory, which also holds what is written; 0: 768
@@ -37,6 +38,7 @@ type Config struct {
 // job is what Run hands to Init through Config.Dir.
 type job struct {
 	Args, Env, Modules []string
+	WorkDir            string
 }
 
 const (
@@ -78,7 +80,7 @@ var ErrNoGuest = errors.New("uml: the guest ended before its command did")
 // the command writes to its standard output and error goes to cfg.Output as it
 // comes. When ctx ends, so does the guest.
 func Run(ctx context.Context, cfg Config) (status int, err error) {
-	blob, err := json.Marshal(job{cfg.Args, cfg.Env, cfg.Modules})
+	blob, err := json.Marshal(job{cfg.Args, cfg.Env, cfg.Modules, cfg.WorkDir})
 	if err != nil {
 		return 0, err
 	}
