@@ -70,13 +70,12 @@ func (s *Session) up(ctx context.Context, up tunnel.Up) error {
 	st.State, st.Stage, st.Error, st.Since = control.StateUp, control.StageUp, nil, time.Now()
 	st.Interface, st.Local, st.Peer, st.MTU, st.DNS = up.Interface, n.Local, n.Peer, n.MTU, n.DNS
 	s.showRoutesLocked()
-	first := !s.wasUp
 	s.wasUp = true
-	s.mu.Unlock()
-	s.publishState()
-	if first {
+	if !s.isReadyLocked() {
 		close(s.ready)
 	}
+	s.mu.Unlock()
+	s.publishState()
 	return nil
 }
 

@@ -21,13 +21,13 @@ import (
 // A Session is the tunnel of one profile: dialled, kept up, dialled again
 // when it was lost, and taken down without a trace.
 type Session struct {
-	cfg   Config
-	log   *slog.Logger
-	ready chan struct{} // closed when it is up for the first time
+	cfg Config
+	log *slog.Logger
 
 	setting sync.Mutex // held while the applier is at work
 
 	mu     sync.Mutex
+	ready  chan struct{}   // mu guards; closed while it is up
 	status control.Status  // mu guards
 	live   *tunnel.Session // mu guards; nil: none
 	routes routing.Config  // mu guards; what is wanted now
@@ -76,8 +76,22 @@ func gatewayText(p *profiles.Profile) string {
 }
 
 // Ready returns a channel that is closed once the tunnel carries traffic and
-// the routes are in, for the first time.
-func (s *Session) Ready() <-chan struct{} { return s.ready }
+// the routes are in; of a tunnel that was lost, once it is there again.
+func (s *Session) Ready() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ready
+}
+
+// isReadyLocked reports whether the channel of Ready is closed.
+func (s *Session) isReadyLocked() bool {
+	select {
+	case <-s.ready:
+		return true
+	default:
+		return false
+	}
+}
 
 // Waits between attempts after a session was lost: doubling, and spread so
 // that many clients of a server that comes back do not come at once.
@@ -119,12 +133,16 @@ func (s *Session) run(ctx context.Context) error {
 			st.Attempt = attempt - 1
 			st.NextAttempt = time.Time{}
 		})
+		began := time.Now()
 		wasUp, err := s.attempt(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if wasUp {
-			attempt, backoff = 1, backoffMin
+			attempt = 1
+		}
+		if wasUp && time.Since(began) > backoffMax { // and not taken and dropped at once
+			backoff = backoffMin
 		}
 		if err == nil {
 			err = errors.New("the server ended the session")
@@ -139,9 +157,10 @@ func (s *Session) run(ctx context.Context) error {
 		wait := backoff/2 + rand.N(backoff)
 		backoff = min(2*backoff, backoffMax)
 		s.log.Warn("session lost, dialling again", "reason", e.Text, "in", wait.Round(time.Millisecond))
-		s.update(func(st *control.Status) {
-			st.State, st.Error, st.NextAttempt = control.StateReconnecting, e, time.Now().Add(wait)
-		})
+		s.mu.Lock()
+		s.clearLocked()
+		s.status.State, s.status.Error, s.status.NextAttempt = control.StateReconnecting, e, time.Now().Add(wait)
+		s.mu.Unlock()
 		s.publishState()
 		select {
 		case <-ctx.Done():
@@ -185,6 +204,9 @@ func (s *Session) clearLocked() {
 	st.Local, st.Peer = netip.Addr{}, netip.Addr{}
 	st.Routes, st.Since = []control.Route{}, time.Time{}
 	s.live = nil
+	if s.isReadyLocked() {
+		s.ready = make(chan struct{})
+	}
 }
 
 // stage tells how far connecting has come.
