@@ -20,6 +20,8 @@ type DNSConfig struct {
 	Servers []netip.Addr // reached through it; what is no host's address is left out
 	Domains []string     // what they answer for; with All, what is appended to short names
 	All     bool         // they answer for everything
+
+	Through []netip.Prefix // what goes through the tunnel; for findings alone
 }
 
 // Codes of findings about name servers.
@@ -176,25 +178,21 @@ func usable(list []netip.Addr) (out []netip.Addr) {
 	return out
 }
 
-// NameServersOutside returns a finding for the name servers that no requested
-// subnet holds: packets to them do not take the tunnel, unless the resolver
-// binds itself to the link.
-func NameServersOutside(servers []netip.Addr, cfg *Config) []Finding {
-	var outside []string
-	for _, a := range usable(servers) {
-		in := cfg.DefaultRoute || a == cfg.Peer
-		for _, r := range cfg.Routes {
-			in = in || r.To.Contains(a)
-		}
-		if !in {
-			outside = append(outside, a.String())
+// outside returns a finding for the name servers that nothing that goes through
+// the tunnel holds: packets to them do not take it, unless who asks them binds
+// itself to the link, as systemd-resolved does.
+func (c *DNSConfig) outside() []Finding {
+	var out []string
+	for _, a := range c.Servers {
+		if !slices.ContainsFunc(c.Through, func(p netip.Prefix) bool { return p.Contains(a) }) {
+			out = append(out, a.String())
 		}
 	}
-	if len(outside) == 0 {
+	if len(out) == 0 {
 		return nil
 	}
 	return []Finding{{Severity: Warning, Code: DNSOutside,
-		Text: "the tunnel's name server " + strings.Join(outside, ", ") + " is in none of the subnets that go through the tunnel",
+		Text: "the tunnel's name server " + strings.Join(out, ", ") + " is in none of the subnets that go through the tunnel",
 		Fix:  "add it to routes"}}
 }
 

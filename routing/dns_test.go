@@ -152,7 +152,7 @@ func loopback(t *testing.T) int32 {
 }
 
 func dnsConfig(all bool, servers ...string) *DNSConfig {
-	c := &DNSConfig{Name: "lab", Link: "lo", Domains: []string{"lab.example", "corp.example"}, All: all}
+	c := &DNSConfig{Name: "lab", Link: "lo", Domains: []string{"lab.example", "corp.example"}, All: all, Through: []netip.Prefix{netip.MustParsePrefix("192.168.13.0/24")}}
 	for _, s := range servers {
 		c.Servers = append(c.Servers, netip.MustParseAddr(s))
 	}
@@ -333,15 +333,15 @@ func TestNoManager(t *testing.T) {
 	}
 }
 
-func TestNameServersOutside(t *testing.T) {
-	cfg := &Config{Peer: netip.MustParseAddr("192.168.13.254"), Routes: []Route{{To: netip.MustParsePrefix("172.16.0.0/16")}}}
-	servers := []netip.Addr{netip.MustParseAddr("172.16.1.1"), cfg.Peer, netip.MustParseAddr("192.168.13.1")}
-	found := NameServersOutside(servers, cfg)
-	if len(found) != 1 || !strings.Contains(found[0].Text, "name server 192.168.13.1 is in none") {
-		t.Errorf("%v", found)
+func TestOutside(t *testing.T) {
+	d, _ := fakeResolvconf(t, "")
+	cfg := dnsConfig(true, "172.16.1.1", "192.168.13.1")
+	cfg.Through = []netip.Prefix{netip.MustParsePrefix("172.16.0.0/16")}
+	found, err := d.Set(t.Context(), cfg)
+	if err != nil || len(found) != 1 || found[0].Code != DNSOutside || !strings.Contains(found[0].Text, "name server 192.168.13.1 is in none") {
+		t.Errorf("%v, %v", found, err)
 	}
-	cfg.DefaultRoute = true
-	if found := NameServersOutside(servers, cfg); len(found) != 0 {
-		t.Errorf("with the default route: %v", found)
+	if err := d.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -29,15 +29,15 @@ func (r *resolvconf) set(ctx context.Context, cfg *DNSConfig) ([]Finding, error)
 		return nil, err
 	}
 	args := []string{"-a", resolvconfRecord(cfg.Link)}
-	var found []Finding
+	found := cfg.outside()
 	switch open := isOpenresolv(ctx, program); {
 	case open && cfg.All:
 		args = append([]string{"-x", "-m", "0"}, args...)
 	case open:
 		args = append([]string{"-p"}, args...)
-		found = []Finding{{Severity: Warning, Code: DNSUnused,
+		found = append(found, Finding{Severity: Warning, Code: DNSUnused,
 			Text: "openresolv keeps the tunnel's name servers for the local name server to split by domain; without one programs do not ask them",
-			Fix:  "set up unbound or dnsmasq in /etc/resolvconf.conf, or use systemd-resolved"}}
+			Fix:  "set up unbound or dnsmasq in /etc/resolvconf.conf, or use systemd-resolved"})
 	case !cfg.All:
 		return []Finding{{Severity: Warning, Code: DNSNoSplit,
 			Text: "this resolvconf cannot ask some name servers for some domains only: the resolver is as before",
