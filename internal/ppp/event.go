@@ -103,6 +103,9 @@ type (
 	// EchoReply tells how long an LCP echo took.
 	EchoReply struct{ RTT time.Duration }
 
+	// ProbeFailed tells that nothing answered a Probe.
+	ProbeFailed struct{}
+
 	// Message is a text for the log, mostly the peer's words; it is printable.
 	Message struct{ Text string }
 
@@ -124,5 +127,6 @@ func (NetworkDown) isEvent()           {}
 func (Network6Up) isEvent()            {}
 func (Network6Down) isEvent()          {}
 func (EchoReply) isEvent()             {}
+func (ProbeFailed) isEvent()           {}
 func (Message) isEvent()               {}
 func (Finished) isEvent()              {}

@@ -269,6 +269,54 @@ func TestLCPEchoes(t *testing.T) {
 	}
 }
 
+// A probe asks at once, and again; only a reply to one of its requests counts.
+func TestLCPProbe(t *testing.T) {
+	cfg := plain()
+	cfg.Echo.Interval = 0 // silence is not watched for
+	l := NewLink(cfg)
+	l.Probe(epoch, time.Second)
+	if d := l.Deadline(); !d.IsZero() {
+		t.Fatal("a link that is not open probes")
+	}
+	s := established(t, cfg)
+	s.recv("IPCP Configure-Nak id=1 <addr 10.0.0.2>")
+	s.recv("IPCP Configure-Ack %ours")
+	s.recv("IPCP Configure-Request id=1 <addr 10.0.0.1>")
+	s.sent = nil
+	s.Probe(s.now, time.Second)
+	s.drain()
+	s.want("LCP Echo-Request id=2 *")
+	s.advance(600 * time.Millisecond)
+	s.want("LCP Echo-Request id=3 *", "LCP Echo-Request id=4 *")
+	s.recv("LCP Echo-Request id=9 86e0f350") // life, but no answer
+	s.want("LCP Echo-Reply id=9 *")
+	s.recv("LCP Echo-Reply id=1 86e0f350")
+	s.recv("LCP Echo-Reply id=5 86e0f350")
+	if s.rtts != 0 {
+		t.Fatal("an answer to something else counts")
+	}
+	s.recv("LCP Echo-Reply id=3 86e0f350")
+	if s.rtts != 1 {
+		t.Fatalf("%d round trip times", s.rtts)
+	}
+	s.recv("LCP Echo-Reply id=4 86e0f350")
+	s.advance(time.Minute)
+	if s.rtts != 1 || s.probes != 0 || s.over != nil {
+		t.Errorf("%d round trip times, %d probes failed, ended %v", s.rtts, s.probes, s.over)
+	}
+	s.sent = nil
+	s.Probe(s.now, time.Second)
+	s.advance(time.Minute)
+	if len(s.sent) != probeTries || s.probes != 1 {
+		t.Errorf("sent %q; %d probes failed", s.sent, s.probes)
+	}
+	s.Close(s.now, "enough")
+	s.sent = nil
+	s.Probe(s.now, time.Second)
+	s.drain()
+	s.want()
+}
+
 func TestLCPUnknownCode(t *testing.T) {
 	s := established(t, plain())
 	s.sent = nil

@@ -250,8 +250,8 @@ func (l *Link) Deadline() time.Time {
 	if l.auth != nil {
 		consider(l.auth.Deadline())
 	}
-	if l.echo.running && !l.ending() {
-		consider(l.echo.deadline)
+	if !l.ending() {
+		consider(l.echo.due())
 	}
 	return first
 }
@@ -265,6 +265,15 @@ func (l *Link) hear(now time.Time) {
 		l.lcpM.relax()
 	}
 	l.echo.heard(now)
+}
+
+// Probe asks the peer at once whether it is there, with LCP Echo-Requests: an
+// EchoReply comes out, or ProbeFailed when there was none within that time.
+// While LCP is not open nothing is asked, and nothing comes out.
+func (l *Link) Probe(now time.Time, within time.Duration) {
+	if !l.ending() {
+		l.echo.probe(now, within)
+	}
 }
 
 // RequestReset tells that a packet of stateful MPPE is missing: the peer is

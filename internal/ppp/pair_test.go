@@ -67,6 +67,7 @@ type end struct {
 	flushes int
 	resets  int
 	rtts    int
+	probes  int
 	texts   []string
 }
 
@@ -117,6 +118,8 @@ func (e *end) take(ev Event) {
 		e.net6 = nil
 	case EchoReply:
 		e.rtts++
+	case ProbeFailed:
+		e.probes++
 	case Message:
 		e.texts = append(e.texts, ev.Text)
 	case Finished:
