@@ -310,8 +310,10 @@ func TestLCPProbe(t *testing.T) {
 	if len(s.sent) != probeTries || s.probes != 1 {
 		t.Errorf("sent %q; %d probes failed", s.sent, s.probes)
 	}
-	s.Close(s.now, "enough")
 	s.sent = nil
+	s.Close(s.now, "enough")
+	s.drain()
+	s.want("LCP Terminate-Request id=9 *")
 	s.Probe(s.now, time.Second)
 	s.drain()
 	s.want()
