@@ -67,6 +67,11 @@ var arrows = map[string]string{
 	"tray/icons/draw":  "",
 	"cmd/goppptp-tray": "tray tray/icons internal/control dbus",
 
+	// It fills both seams of a session, whose values are of these packages.
+	"nm":                         "client routing profiles dbus internal/control internal/osnet internal/tunnel",
+	"cmd/nm-goppptp-service":     "nm",
+	"cmd/nm-goppptp-auth-dialog": "nm",
+
 	"cmd/goppptp": "client server internal/control profiles routing internal/netlab internal/osnet internal/mschap internal/keyring tray/icons cobra x/term x/sys",
 }
 

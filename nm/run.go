@@ -1,0 +1,132 @@
+package nm
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"goppptp/client"
+	"goppptp/internal/control"
+	"goppptp/profiles"
+)
+
+// maxAsks is how often a refused password is asked for again.
+const maxAsks = 2
+
+// secretsTimeout is how long a person may take to answer. An attempt and a
+// question together stay below NetworkManager's own 60 s.
+const secretsTimeout = 2 * time.Minute
+
+// loop runs one connection: attempts, with questions between them, until it is
+// up and has ended, or cannot come up.
+func (p *Plugin) loop(ctx context.Context, run *running) {
+	defer run.cancel()
+	password := run.connection.Secrets["password"]
+	var err error
+	if password == "" && lacksPassword(run.connection) {
+		password, err = p.ask(ctx, run, fmt.Sprintf("A password is required to connect to %s.", run.profile.Gateway))
+	}
+	for asks := 0; err == nil; asks++ {
+		err = p.attempt(ctx, run, profiles.Secret(password))
+		if ctx.Err() != nil || err == nil || !run.interactive || asks == maxAsks || !wrongPassword(err) || p.up(run) {
+			break
+		}
+		p.opts.Log.Warn("asking for the password again", "connection", run.connection.ID, "reason", err.Error())
+		refused := err
+		var answer string
+		answer, err = p.ask(ctx, run, fmt.Sprintf("%s refused the user name or password.", run.profile.Gateway))
+		if err == nil && answer == password {
+			err = refused // whoever answers knows no other
+		}
+		password = answer
+	}
+	p.end(ctx, run, err)
+}
+
+func (p *Plugin) up(run *running) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return run.wasUp
+}
+
+// attempt dials once and stays as long as the session lasts.
+func (p *Plugin) attempt(ctx context.Context, run *running, password profiles.Secret) error {
+	unit := "ppp%d"
+	if n := run.connection.Unit(); n >= 0 {
+		unit = fmt.Sprintf("ppp%d", n)
+	}
+	h := &handover{Platform: p.opts.Platform, unit: unit}
+	p.mu.Lock()
+	run.handover, run.handed = h, nil
+	p.mu.Unlock()
+	return p.opts.NewSession(client.Config{
+		Profile: run.profile, Password: password, Platform: h, Routes: h, Log: p.opts.Log,
+		OnEvent: func(ev control.Event) { p.onEvent(run, ev) },
+	}).Run(ctx)
+}
+
+// ask has NetworkManager ask for a password.
+func (p *Plugin) ask(ctx context.Context, run *running, message string) (string, error) {
+	answer := make(chan *profiles.NMConnection, 1)
+	p.mu.Lock()
+	p.secrets = answer
+	p.opts.Emit("SecretsRequired", message, []string{"password"})
+	p.mu.Unlock()
+	timeout := time.NewTimer(secretsTimeout)
+	defer timeout.Stop()
+	select {
+	case c := <-answer:
+		if c.Secrets["password"] == "" {
+			return "", &control.Error{Reason: control.ReasonAuth, Text: "no password was given"}
+		}
+		return c.Secrets["password"], nil
+	case <-timeout.C:
+		return "", &control.Error{Reason: control.ReasonAuth, Text: "nobody answered the question for the password"}
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// end tells NetworkManager how it ended.
+func (p *Plugin) end(ctx context.Context, run *running, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.run, p.secrets = nil, nil
+	if ctx.Err() == nil {
+		if err == nil {
+			err = &control.Error{Reason: control.ReasonFailed, Text: "the server ended the session"}
+		}
+		e := client.Explain(err)
+		text := e.Text
+		if e.Hint != "" {
+			text += "; " + e.Hint
+		}
+		what := "cannot connect"
+		if run.wasUp {
+			what = "the connection is lost"
+		}
+		p.opts.Log.Error(what, "connection", run.connection.ID, "reason", text)
+		p.opts.Emit("Failure", uint32(failureOf(e.Reason)))
+	}
+	p.setLocked(StateStopped)
+	close(run.done)
+	// NetworkManager answers with Disconnect; where it does not, nothing keeps
+	// the service.
+	time.AfterFunc(farewellTime, p.leave)
+}
+
+// failureOf is the class of a reason.
+func failureOf(r control.Reason) Failure {
+	switch r {
+	case control.ReasonAuth:
+		return FailureLogin
+	case control.ReasonConflict:
+		return FailureIPConfig
+	}
+	return FailureConnect
+}
+
+// wrongPassword reports whether another password might do.
+func wrongPassword(err error) bool {
+	return client.Explain(err).Reason == control.ReasonAuth
+}
