@@ -19,6 +19,7 @@ const (
 	ReasonGRE         Reason = "gre"         // control connection works, no GRE comes back
 	ReasonConflict    Reason = "conflict"    // a route conflict, nothing changed
 	ReasonPermission  Reason = "permission"
+	ReasonEnding      Reason = "ending" // the daemon is about to end: ask the next one
 )
 
 // reasons is the one table of exit codes and HTTP status codes.
@@ -31,6 +32,7 @@ var reasons = map[Reason]struct{ exit, status int }{
 	ReasonGRE:         {6, http.StatusGatewayTimeout},
 	ReasonConflict:    {7, http.StatusConflict},
 	ReasonPermission:  {8, http.StatusForbidden},
+	ReasonEnding:      {1, http.StatusServiceUnavailable},
 }
 
 // ExitCode returns the exit code of the program for r; 1 for an unknown one.
