@@ -24,6 +24,9 @@ type Config struct {
 	// OnEvent is told of stages and states in the order they come. It must not
 	// block.
 	OnEvent func(control.Event)
+	// Resume dials as after a loss: until it is up, where the profile says
+	// reconnect.
+	Resume bool
 }
 
 // The answer timers of connecting. A refusal must be plain within 15 s of

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -32,6 +33,10 @@ type ManagerOptions struct {
 	// Routes makes the applier of one session.
 	Routes func() routing.Applier
 	Log    *slog.Logger
+	// Wanted is told, without a pause for it, when a session that can come up
+	// by itself is meant to be up, and when no longer; the manager's own end
+	// is not told. May be nil.
+	Wanted func(profile string, wanted bool)
 }
 
 type managed struct {
@@ -39,6 +44,7 @@ type managed struct {
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when Run has returned
 	err     error         // what Run returned; read after done
+	over    bool          // mu guards; not wanted any more
 }
 
 // NewManager returns a manager without sessions.
@@ -56,10 +62,6 @@ func (m *Manager) Idle() <-chan struct{} { return m.idle }
 func (m *Manager) Live() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.liveLocked()
-}
-
-func (m *Manager) liveLocked() int {
 	n := 0
 	for _, s := range m.sessions {
 		select {
@@ -71,30 +73,11 @@ func (m *Manager) liveLocked() int {
 	return n
 }
 
-// Lost reports whether a session that had been up has failed: there is
-// something to be told about it.
-func (m *Manager) Lost() bool {
+// Used reports whether there has been any session.
+func (m *Manager) Used() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, s := range m.sessions {
-		select {
-		case <-s.done:
-			if s.err != nil && s.session.hasBeenUp() {
-				return true
-			}
-		default:
-		}
-	}
-	return false
-}
-
-// CloseIfIdle has the manager take no more sessions if it has none that lives,
-// and reports whether that is so.
-func (m *Manager) CloseIfIdle() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.closing = m.closing || m.liveLocked() == 0
-	return m.closing
+	return len(m.sessions) > 0
 }
 
 // Close ends all sessions in an orderly way and waits for them.
@@ -133,12 +116,15 @@ func (m *Manager) Up(ctx context.Context, req control.UpRequest) (control.Status
 	} else if password == "" {
 		return control.Status{}, &control.Error{Reason: control.ReasonUsage, Text: fmt.Sprintf("profile %s stores no password", p.Name), Hint: "`goppptp up` on a terminal asks for it"}
 	}
-	s, started, err := m.start(p, password, profiles.Secret(req.NewPassword))
+	s, started, err := m.start(p, password, profiles.Secret(req.NewPassword), false)
 	if err != nil {
 		return control.Status{}, err
 	}
 	select {
 	case <-s.session.Ready():
+		if started && p.HasSecret() && !p.Keyring {
+			m.wanted(s, p.Name, true)
+		}
 		return s.session.Status(), nil
 	case <-s.done:
 		if s.err == nil {
@@ -154,12 +140,44 @@ func (m *Manager) Up(ctx context.Context, req control.UpRequest) (control.Status
 	}
 }
 
+// wanted tells ManagerOptions.Wanted about s, unless the manager is ending. A
+// session that is over is not wanted any more, whoever says so late.
+func (m *Manager) wanted(s *managed, profile string, wanted bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s.over {
+		return
+	}
+	s.over = !wanted
+	if m.opts.Wanted != nil && !m.closing {
+		m.opts.Wanted(profile, wanted)
+	}
+}
+
+// Resume brings profile up as a session that was up and was lost is brought
+// up: it is dialled until it is.
+func (m *Manager) Resume(ctx context.Context, profile string) error {
+	p, err := m.load(profile)
+	if err != nil {
+		return err
+	}
+	password, err := p.ReadSecret(ctx)
+	if err != nil {
+		return err
+	}
+	s, started, err := m.start(p, password, "", true)
+	if started {
+		m.wanted(s, profile, true)
+	}
+	return err
+}
+
 // start returns the profile's session, a new one where none runs.
-func (m *Manager) start(p *profiles.Profile, password, newPassword profiles.Secret) (s *managed, started bool, err error) {
+func (m *Manager) start(p *profiles.Profile, password, newPassword profiles.Secret, resume bool) (s *managed, started bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closing {
-		return nil, false, &control.Error{Reason: control.ReasonEnding, Text: "the daemon is ending"}
+		return nil, false, errors.New("the daemon is ending")
 	}
 	if s := m.sessions[p.Name]; s != nil {
 		select {
@@ -173,11 +191,13 @@ func (m *Manager) start(p *profiles.Profile, password, newPassword profiles.Secr
 	s.session = New(Config{
 		Profile: p, Password: password, NewPassword: newPassword, Platform: m.opts.Platform,
 		Routes: m.opts.Routes(), Log: m.opts.Log, OnEvent: m.Publish,
+		Resume: resume,
 	})
 	m.sessions[p.Name] = s
 	m.running.Go(func() {
 		defer cancel()
 		s.err = s.session.Run(ctx)
+		m.wanted(s, p.Name, false)
 		close(s.done)
 		if m.Live() == 0 {
 			select {

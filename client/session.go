@@ -83,12 +83,6 @@ func (s *Session) Ready() <-chan struct{} {
 	return s.ready
 }
 
-func (s *Session) hasBeenUp() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.wasUp
-}
-
 // isReadyLocked reports whether the channel of Ready is closed.
 func (s *Session) isReadyLocked() bool {
 	select {
@@ -155,7 +149,7 @@ func (s *Session) run(ctx context.Context) error {
 		}
 		e := Explain(err)
 		s.mu.Lock()
-		again := s.wasUp && s.cfg.Profile.Reconnect && e.Reason != control.ReasonAuth && e.Reason != control.ReasonPermission
+		again := (s.wasUp || s.cfg.Resume) && s.cfg.Profile.Reconnect && e.Reason != control.ReasonAuth && e.Reason != control.ReasonPermission
 		s.mu.Unlock()
 		if !again {
 			return err

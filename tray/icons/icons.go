@@ -1,6 +1,6 @@
 // Package icons holds the pictures of the tray: for each state one drawn for
-// dark panels and one for light ones, eight frames of connecting, and the
-// program's own icon in the sizes that desktops want.
+// dark panels and one for light ones, eight frames of connecting, the
+// program's own icon in the sizes that desktops want, and its desktop entries.
 package icons
 
 import (
@@ -12,6 +12,15 @@ import (
 
 //go:embed *.png
 var files embed.FS
+
+// Entry starts the tray from a menu of programs, Autostart with the desktop:
+// the text of two desktop entries.
+var (
+	//go:embed goppptp-tray.desktop
+	Entry []byte
+	//go:embed goppptp-tray-autostart.desktop
+	Autostart []byte
+)
 
 // Frames is how many pictures the animation of connecting has.
 const Frames = 8
