@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"net/netip"
+	"time"
 
 	"goppptp/internal/ppp"
 	"goppptp/internal/ppp/auth"
@@ -16,7 +17,8 @@ type Network struct {
 }
 
 // An Event is something that happened to a session: Phase, LinkUp,
-// Authenticated, MPPEUp, MPPEDown, Up, Down, Message or Finished.
+// Authenticated, MPPEUp, MPPEDown, Up, IPv6, Down, EchoReply, ProbeFailed,
+// Message or Finished.
 type Event interface{ isEvent() }
 
 type (
@@ -38,9 +40,16 @@ type (
 		Network   Network
 		Interface string
 	}
+	// IPv6 tells the interface identifiers with which IPv6 packets flow; zero:
+	// they do not any more. It may come before Up, and after.
+	IPv6 struct{ Local, Peer uint64 }
 	// Down tells that packets have ceased to flow; the session may come Up
 	// again or be Finished.
 	Down struct{}
+	// EchoReply tells that the peer has answered an LCP Echo-Request.
+	EchoReply struct{ RTT time.Duration }
+	// ProbeFailed tells that it has not answered those of a Probe.
+	ProbeFailed struct{}
 	// Message is a text that the peer sent for people to read.
 	Message struct{ Text string }
 	// Finished is the last event; Err is what Run returns.
@@ -54,5 +63,8 @@ func (MPPEUp) isEvent()        {}
 func (MPPEDown) isEvent()      {}
 func (Up) isEvent()            {}
 func (Down) isEvent()          {}
+func (IPv6) isEvent()          {}
+func (EchoReply) isEvent()     {}
+func (ProbeFailed) isEvent()   {}
 func (Message) isEvent()       {}
 func (Finished) isEvent()      {}

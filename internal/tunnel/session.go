@@ -2,9 +2,11 @@ package tunnel
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -50,6 +52,10 @@ type Config struct {
 	// PathMTU is the largest IP packet, in octets, that the way to the peer
 	// takes; 0 means 1500.
 	PathMTU int
+	// Outer is the peer's IPv4 address outside the tunnel. GRE to it never goes
+	// through: a route that sends it there would make it go in circles. Not
+	// valid: there is no such check.
+	Outer netip.Addr
 	// MTU bounds the size, in octets, of the IP packets inside the tunnel; 0:
 	// what PathMTU leaves.
 	MTU int
@@ -114,6 +120,10 @@ func New(cfg Config) *Session {
 	}
 	s.acks.policy = gre.Acks{Delay: ackDelay, Every: ackEvery}
 	s.send.seq = gre.NewSender(cfg.PeerCallID, 0)
+	if outer := cfg.Outer.Unmap(); outer.Is4() {
+		b := outer.As4()
+		s.send.outer = binary.BigEndian.Uint32(b[:])
+	}
 	return s
 }
 
@@ -173,6 +183,13 @@ func earliest(times ...time.Time) time.Time {
 // returns when the peer has agreed or has not answered in time.
 func (s *Session) Close(reason string) {
 	s.requests.put(func() { s.link.Close(time.Now(), reason) })
+}
+
+// Probe asks the peer at once whether it is there: an EchoReply event tells
+// that it is, ProbeFailed that nothing answered within that time. Before the
+// link is negotiated, and when it ends, nothing is asked and nothing told.
+func (s *Session) Probe(within time.Duration) {
+	s.requests.put(func() { s.link.Probe(time.Now(), within) })
 }
 
 // Abort ends the session at once, without a word to the peer, because what
@@ -284,8 +301,12 @@ func (s *Session) drain() {
 			s.network6Up()
 		case ppp.Network6Down:
 			s.allowIPv6(false)
+			s.cfg.OnEvent(IPv6{})
 		case ppp.EchoReply:
 			s.stats.echoRTT.Store(int64(ev.RTT))
+			s.cfg.OnEvent(EchoReply{ev.RTT})
+		case ppp.ProbeFailed:
+			s.cfg.OnEvent(ProbeFailed{})
 		case ppp.Message:
 			s.cfg.Log.Info("message from the peer", "text", ev.Text)
 			s.cfg.OnEvent(Message{ev.Text})
@@ -364,6 +385,7 @@ func (s *Session) network6Up() {
 		}
 	}
 	s.allowIPv6(true)
+	s.cfg.OnEvent(IPv6{s.network.Local6, s.network.Peer6})
 }
 
 func (s *Session) opened() Network { return s.recv.network }

@@ -35,6 +35,7 @@ type transmitter struct {
 	acfc, pfc bool
 	ipv6      bool
 	mtu       int
+	outer     uint32   // Config.Outer; 0: none
 	batch     [][]byte // GRE packets
 	sealed    [][]byte // the part of each that is encrypted
 	starts    []int
@@ -142,7 +143,7 @@ func (s *Session) sendPackets(bufs [][]byte, sizes []int) {
 		if len(p) > headroom && p[headroom]>>4 == 6 {
 			protocol = ppp.ProtocolIPv6
 		}
-		if len(p) == headroom || protocol == ppp.ProtocolIPv6 && !t.ipv6 {
+		if len(p) == headroom || protocol == ppp.ProtocolIPv6 && !t.ipv6 || t.circles(p[headroom:]) {
 			s.stats.closed.Add(1)
 			continue
 		}
@@ -174,6 +175,13 @@ func (s *Session) sendPackets(bufs [][]byte, sizes []int) {
 	s.stats.txPackets.Add(uint64(len(t.batch)))
 	s.stats.txBytes.Add(octets)
 	s.hand(t.batch)
+}
+
+// circles reports whether an IP packet is one of our own GRE packets, which a
+// route has led into the tunnel.
+func (t *transmitter) circles(ip []byte) bool {
+	const protocolGRE = 47
+	return t.outer != 0 && len(ip) >= 20 && ip[0]>>4 == 4 && ip[9] == protocolGRE && binary.BigEndian.Uint32(ip[16:]) == t.outer
 }
 
 // putProtocol writes the protocol field before p[i:] and returns where it
