@@ -17,9 +17,11 @@ import (
 // RunDir is where the daemon keeps its socket and the journals of routes.
 const RunDir = "/run/goppptp"
 
-// unusedTimeout is how long a daemon that was started for one session waits
-// to be asked for it.
-const unusedTimeout = 20 * time.Second
+// What a daemon that was started for one session waits for.
+const (
+	unusedTimeout = 20 * time.Second // to be asked for it
+	lostTimeout   = 5 * time.Minute  // to be asked why it was lost
+)
 
 // DaemonOptions say how the daemon runs.
 type DaemonOptions struct {
@@ -38,6 +40,14 @@ func Daemon(ctx context.Context, opts DaemonOptions) error {
 	if opts.RunDir == "" {
 		opts.RunDir = RunDir
 	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	unlock, err := lockDaemon(ctx, opts.RunDir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	repaired, err := routing.Repair(opts.RunDir)
 	for _, line := range repaired {
 		opts.Log.Warn("taken back what a killed run had left", "route", line)
@@ -92,11 +102,14 @@ func Daemon(ctx context.Context, opts DaemonOptions) error {
 			stopServing()
 			return err
 		case <-m.Idle():
-			if !opts.UntilIdle || m.Live() > 0 {
-				continue
+			if m.Lost() {
+				unused.Reset(lostTimeout)
+			} else {
+				unused.Reset(0)
 			}
+			continue
 		case <-unused.C:
-			if !opts.UntilIdle || m.Used() {
+			if !opts.UntilIdle || !m.CloseIfIdle() {
 				continue
 			}
 		}

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -62,6 +61,10 @@ func (m *Manager) Idle() <-chan struct{} { return m.idle }
 func (m *Manager) Live() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.liveLocked()
+}
+
+func (m *Manager) liveLocked() int {
 	n := 0
 	for _, s := range m.sessions {
 		select {
@@ -73,11 +76,30 @@ func (m *Manager) Live() int {
 	return n
 }
 
-// Used reports whether there has been any session.
-func (m *Manager) Used() bool {
+// Lost reports whether a session that had been up has failed: there is
+// something to be told about it.
+func (m *Manager) Lost() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.sessions) > 0
+	for _, s := range m.sessions {
+		select {
+		case <-s.done:
+			if s.err != nil && s.session.hasBeenUp() {
+				return true
+			}
+		default:
+		}
+	}
+	return false
+}
+
+// CloseIfIdle has the manager take no more sessions if it has none that lives,
+// and reports whether that is so.
+func (m *Manager) CloseIfIdle() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closing = m.closing || m.liveLocked() == 0
+	return m.closing
 }
 
 // Close ends all sessions in an orderly way and waits for them.
@@ -177,7 +199,7 @@ func (m *Manager) start(p *profiles.Profile, password, newPassword profiles.Secr
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closing {
-		return nil, false, errors.New("the daemon is ending")
+		return nil, false, &control.Error{Reason: control.ReasonEnding, Text: "the daemon is ending"}
 	}
 	if s := m.sessions[p.Name]; s != nil {
 		select {

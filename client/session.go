@@ -83,6 +83,12 @@ func (s *Session) Ready() <-chan struct{} {
 	return s.ready
 }
 
+func (s *Session) hasBeenUp() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wasUp
+}
+
 // isReadyLocked reports whether the channel of Ready is closed.
 func (s *Session) isReadyLocked() bool {
 	select {
