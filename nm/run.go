@@ -2,11 +2,14 @@ package nm
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"goppptp/client"
 	"goppptp/internal/control"
+	"goppptp/internal/ppp/auth"
 	"goppptp/profiles"
 )
 
@@ -34,7 +37,7 @@ func (p *Plugin) loop(ctx context.Context, run *running) {
 		p.opts.Log.Warn("asking for the password again", "connection", run.connection.ID, "reason", err.Error())
 		refused := err
 		var answer string
-		answer, err = p.ask(ctx, run, fmt.Sprintf("%s refused the user name or password.", run.profile.Gateway))
+		answer, err = p.ask(ctx, run, fmt.Sprintf("%s: %s", run.profile.Gateway, client.Explain(err).Text))
 		if err == nil && answer == password {
 			err = refused // whoever answers knows no other
 		}
@@ -98,7 +101,7 @@ func (p *Plugin) end(ctx context.Context, run *running, err error) {
 		}
 		e := client.Explain(err)
 		text := e.Text
-		if e.Hint != "" {
+		if e.Hint != "" && !strings.Contains(text, e.Hint) {
 			text += "; " + e.Hint
 		}
 		what := "cannot connect"
@@ -128,5 +131,9 @@ func failureOf(r control.Reason) Failure {
 
 // wrongPassword reports whether another password might do.
 func wrongPassword(err error) bool {
-	return client.Explain(err).Reason == control.ReasonAuth
+	if e, ok := errors.AsType[*auth.Error](err); ok {
+		return e.Why == auth.WhyUnknown || e.Why == auth.WhyCredentials
+	}
+	_, ok := errors.AsType[*auth.ServerError](err)
+	return ok
 }

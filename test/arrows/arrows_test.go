@@ -68,7 +68,7 @@ var arrows = map[string]string{
 	"cmd/goppptp-tray": "tray tray/icons internal/control dbus",
 
 	// It fills both seams of a session, whose values are of these packages.
-	"nm":                         "client routing profiles dbus internal/control internal/osnet internal/tunnel",
+	"nm":                         "client routing profiles dbus internal/control internal/osnet internal/tunnel internal/ppp/auth",
 	"cmd/nm-goppptp-service":     "nm",
 	"cmd/nm-goppptp-auth-dialog": "nm",
 
