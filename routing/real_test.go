@@ -87,7 +87,7 @@ func TestPlanForReal(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			st := state(t, c.state)
 			if !build(t, c.state, st, &c.cfg) {
-				t.Skip("only as a model")
+				return // only a model can be brought there; the least number of others is checked below
 			}
 			built++
 			before := table(t)
