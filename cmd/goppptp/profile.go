@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"goppptp/internal/control"
+	"goppptp/internal/keyring"
 	"goppptp/internal/mschap"
 	"goppptp/profiles"
 )
@@ -145,6 +146,9 @@ func (a *app) profileAdd() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if p.Keyring {
+					return keyring.Set(p.Name, secret.Reveal())
+				}
 				if err := p.SetPassword(secret); err != nil {
 					return err
 				}
@@ -253,7 +257,7 @@ func (a *app) edit(path string) error {
 func (a *app) profilePasswd() *cobra.Command {
 	var ntHash bool
 	cmd := &cobra.Command{
-		Use: "passwd PROFILE | --nt-hash", Short: "store a new password in a profile, or print a password's NT hash",
+		Use: "passwd PROFILE | --nt-hash", Short: "store a new password in a profile (or the keyring, where it says so), or print a password's NT hash",
 		Example: "  sudo goppptp profile passwd office\n  goppptp profile passwd --nt-hash        for `nt_hash:` of a server's user",
 		Args: usageArgs(func(_ *cobra.Command, args []string) error {
 			if ntHash == (len(args) == 1) || len(args) > 1 {

@@ -53,7 +53,8 @@ PPTP is broken as security: use it for closed and legacy networks only.`,
 	f.CountVarP(&a.verbose, "verbose", "v", "log to stderr; twice: every control packet")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err.Error()) })
 	root.AddCommand(a.upCmd(), a.downCmd(), a.statusCmd(), a.planCmd(), a.routeCmd(), a.profileCmd(),
-		a.serveCmd(), a.sessionsCmd(), a.kickCmd(), a.labCmd(), a.daemonCmd(), a.repairCmd(), a.manCmd(), a.versionCmd())
+		a.serveCmd(), a.sessionsCmd(), a.kickCmd(), a.labCmd(), a.daemonCmd(), a.repairCmd(), a.manCmd(), a.versionCmd(),
+		a.installCmd(), a.uninstallCmd())
 	return root
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"goppptp/client"
 	"goppptp/internal/control"
+	"goppptp/internal/keyring"
 	"goppptp/internal/osnet"
 	"goppptp/profiles"
 	"goppptp/routing"
@@ -95,8 +96,8 @@ func (a *app) upDaemon(ctx context.Context, name string, asJSON bool) error {
 	// daemon; where it cannot be read, the daemon can.
 	p, err := profiles.Load(a.dirs(), name)
 	switch {
-	case err == nil && !p.HasSecret():
-		password, err := askPassword(p, a.stderr)
+	case err == nil && (!p.HasSecret() || p.Keyring):
+		password, err := a.secretOf(ctx, p)
 		if err != nil {
 			return a.upFailed(err, asJSON, stages)
 		}
@@ -142,12 +143,25 @@ func (a *app) loadWithSecret(ctx context.Context, name string) (*profiles.Profil
 	if err != nil {
 		return nil, "", err
 	}
-	if p.HasSecret() {
+	if p.HasSecret() && !p.Keyring {
 		secret, err := p.ReadSecret(ctx)
 		return p, secret, err
 	}
-	secret, err := askPassword(p, a.stderr)
+	secret, err := a.secretOf(ctx, p)
 	return p, profiles.Secret(secret), err
+}
+
+// secretOf gets the password of a profile that does not hold it: from the
+// user's keyring where the profile says so, else from the terminal.
+func (a *app) secretOf(ctx context.Context, p *profiles.Profile) (string, error) {
+	if p.Keyring {
+		secret, err := keyring.Get(ctx, p.Name)
+		if err == nil {
+			return secret, nil
+		}
+		fmt.Fprintf(a.stderr, "%v; `goppptp profile passwd %s` keeps one\n", err, p.Name)
+	}
+	return askPassword(p, a.stderr)
 }
 
 func askPassword(p *profiles.Profile, prompt interface{ Write([]byte) (int, error) }) (string, error) {
