@@ -11,7 +11,6 @@ import (
 
 	"goppptp/internal/control"
 	"goppptp/internal/tunnel"
-	"goppptp/routing"
 )
 
 // attempt dials once and stays until the tunnel is gone. It reports whether it
@@ -55,20 +54,28 @@ func ResolveGateway(ctx context.Context, platform Platform, host string) (netip.
 	return addrs[0].Unmap(), nil
 }
 
-// up makes the routes, and says that it is up.
+// up makes the routes and what goes with them, and says that it is up.
 func (s *Session) up(ctx context.Context, up tunnel.Up) error {
 	n := up.Network
 	s.stage(control.StageRoutes, fmt.Sprintf("%v, peer %v, on %s", n.Local, n.Peer, up.Interface))
-	// Held until the state says that it is up: a route added meanwhile waits.
 	s.setting.Lock()
-	defer s.setting.Unlock()
-	if err := s.setRoutesLocked(ctx, func(r *routing.Config) { r.Link, r.Local, r.Peer = up.Interface, n.Local, n.Peer }); err != nil {
+	err := s.enterLocked(ctx, up)
+	s.setting.Unlock()
+	if err != nil {
+		return err
+	}
+	s.setServers(n.DNS)
+	s.setResolver(ctx)
+	if err := s.resolveFirst(ctx); err != nil {
+		s.log.Warn("the host names of the profile have no routes", "error", err)
+	}
+	if err := s.runOnUp(ctx); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	st := &s.status
 	st.State, st.Stage, st.Error, st.Since = control.StateUp, control.StageUp, nil, time.Now()
-	st.Interface, st.Local, st.Peer, st.MTU, st.DNS = up.Interface, n.Local, n.Peer, n.MTU, n.DNS
+	st.Interface, st.Local, st.Peer, st.MTU = up.Interface, n.Local, n.Peer, n.MTU
 	s.showRoutesLocked()
 	s.wasUp = true
 	if !s.isReadyLocked() {

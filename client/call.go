@@ -135,6 +135,11 @@ func (c *call) run(ctx context.Context, connected pptp.CallConnected, pathMTU in
 		c.gre.Close()
 		reader.Wait()
 	}()
+	attendants := s.attendants(ctx)
+	defer func() {
+		attendants.stop()
+		s.leave(sess.Stats())
+	}()
 	done := make(chan error, 1)
 	go func() { done <- sess.Run(ctx) }()
 	stop, over := ctx.Done(), c.over
@@ -170,6 +175,7 @@ func (c *call) run(ctx context.Context, connected pptp.CallConnected, pathMTU in
 				return false, err
 			}
 			wasUp = true
+			attendants.start(up)
 		case <-over:
 			over = nil
 			hangUp(c.overErr, "the server closed the control connection")

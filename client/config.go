@@ -20,6 +20,7 @@ type Config struct {
 	NewPassword profiles.Secret // what an expired password is changed to; empty: it is not
 	Platform    Platform        // nil: Linux{}
 	Routes      routing.Applier
+	DNS         Resolver // nil: the system's resolver is left alone
 	Log         *slog.Logger
 	// OnEvent is told of stages and states in the order they come. It must not
 	// block.

@@ -31,7 +31,9 @@ type ManagerOptions struct {
 	Platform Platform // nil: Linux{}
 	// Routes makes the applier of one session.
 	Routes func() routing.Applier
-	Log    *slog.Logger
+	// DNS makes the resolver of one session. May be nil.
+	DNS func() Resolver
+	Log *slog.Logger
 	// Wanted is told, without a pause for it, when a session that can come up
 	// by itself is meant to be up, and when no longer; the manager's own end
 	// is not told. May be nil.
@@ -210,9 +212,13 @@ func (m *Manager) start(p *profiles.Profile, password, newPassword profiles.Secr
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s = &managed{cancel: cancel, done: make(chan struct{})}
+	var resolver Resolver
+	if m.opts.DNS != nil {
+		resolver = m.opts.DNS()
+	}
 	s.session = New(Config{
 		Profile: p, Password: password, NewPassword: newPassword, Platform: m.opts.Platform,
-		Routes: m.opts.Routes(), Log: m.opts.Log, OnEvent: m.Publish,
+		Routes: m.opts.Routes(), DNS: resolver, Log: m.opts.Log, OnEvent: m.Publish,
 		Resume: resume,
 	})
 	m.sessions[p.Name] = s
@@ -281,20 +287,27 @@ func (m *Manager) Sessions(context.Context) ([]control.Status, error) {
 	return out, nil
 }
 
-// AddRoute sends one more subnet through a live tunnel.
+// AddRoute sends one more subnet, or the addresses of a host name, through a
+// live tunnel.
 func (m *Manager) AddRoute(ctx context.Context, profile string, r control.Route) error {
 	s, err := m.live(profile)
 	if err != nil {
 		return err
 	}
+	if r.Host != "" {
+		return s.AddHost(ctx, r.Host, r.Metric)
+	}
 	return s.AddRoute(ctx, routing.Route{To: r.To, Metric: r.Metric})
 }
 
-// DelRoute takes a subnet out of a live tunnel.
+// DelRoute takes a subnet or a host name out of a live tunnel.
 func (m *Manager) DelRoute(ctx context.Context, profile string, r control.Route) error {
 	s, err := m.live(profile)
 	if err != nil {
 		return err
+	}
+	if r.Host != "" {
+		return s.DelHost(ctx, r.Host)
 	}
 	return s.DelRoute(ctx, r.To)
 }

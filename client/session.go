@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -32,6 +31,18 @@ type Session struct {
 	live   *tunnel.Session // mu guards; nil: none
 	routes routing.Config  // mu guards; what is wanted now
 	wasUp  bool            // mu guards
+
+	newNames  chan struct{}                  // a value when there is a host name to be resolved
+	readState func() (*routing.State, error) // of the machine
+
+	inside      bool         // mu guards, as all that follows; the routes lead into the tunnel
+	dests       destinations // where s.routes.Routes come from
+	servers     []netip.Addr // name servers in the tunnel
+	pushTrouble []string     // about what the server offers
+	dnsTrouble  []string     // about its name servers
+	hooks       hooks
+	upSince     time.Time
+	upEnv       []string // of on_down, once on_up has begun; nil: on_down is not due
 }
 
 // New prepares a session; Run runs it.
@@ -46,26 +57,16 @@ func New(cfg Config) *Session {
 		cfg.OnEvent = func(control.Event) {}
 	}
 	p := cfg.Profile
-	s := &Session{cfg: cfg, log: cfg.Log.With("profile", p.Name), ready: make(chan struct{}), routes: p.RoutingConfig()}
+	s := &Session{
+		cfg: cfg, log: cfg.Log.With("profile", p.Name), ready: make(chan struct{}), routes: p.RoutingConfig(),
+		newNames: make(chan struct{}, 1), readState: routing.ReadState,
+	}
+	s.dests = newDestinations(p, s.routes.Routes)
 	s.status = control.Status{
 		Profile: p.Name, State: control.StateConnecting, User: p.User,
-		Gateway: gatewayText(p), Routes: []control.Route{}, Warnings: unsupported(p),
+		Gateway: gatewayText(p), Routes: []control.Route{},
 	}
 	return s
-}
-
-// unsupported names what the profile asks for and does not get.
-func unsupported(p *profiles.Profile) (warnings []string) {
-	for _, r := range p.HostRoutes() {
-		warnings = append(warnings, fmt.Sprintf("routes: %s is a host name, which is not resolved yet: it has no route", r.Host))
-	}
-	if p.PushedRoutes.Mode != profiles.PushedIgnore {
-		warnings = append(warnings, "pushed_routes: the server is not asked for routes yet")
-	}
-	if p.DNS != profiles.DNSKeep {
-		warnings = append(warnings, fmt.Sprintf("dns: %s is not carried out yet: the resolver is as before", p.DNS))
-	}
-	return warnings
 }
 
 func gatewayText(p *profiles.Profile) string {
@@ -114,7 +115,6 @@ const (
 func (s *Session) Run(ctx context.Context) error {
 	err := s.run(ctx)
 	s.setting.Lock() // until the state says that nothing is to be set any more
-	defer s.setting.Unlock()
 	if cerr := s.cfg.Routes.Close(); cerr != nil {
 		s.log.Error("cannot take back the routes", "error", cerr)
 		if err == nil {
@@ -128,7 +128,10 @@ func (s *Session) Run(ctx context.Context) error {
 	}
 	s.clearLocked()
 	s.mu.Unlock()
+	s.setting.Unlock()
 	s.publishState()
+	s.startOnDown()
+	s.waitHooks()
 	return err
 }
 
@@ -160,6 +163,7 @@ func (s *Session) run(ctx context.Context) error {
 		if !again {
 			return err
 		}
+		s.startOnDown()
 		wait := backoff/2 + rand.N(backoff)
 		backoff = min(2*backoff, backoffMax)
 		s.log.Warn("session lost, dialling again", "reason", e.Text, "in", wait.Round(time.Millisecond))
@@ -207,8 +211,8 @@ func (s *Session) update(f func(*control.Status)) {
 func (s *Session) clearLocked() {
 	st := &s.status
 	st.Stage, st.Interface, st.MTU, st.MPPE, st.Auth, st.DNS = "", "", 0, nil, "", nil
-	st.Local, st.Peer = netip.Addr{}, netip.Addr{}
-	st.Routes, st.Since = []control.Route{}, time.Time{}
+	st.Local, st.Peer, st.Domains, st.DomainOffered = netip.Addr{}, netip.Addr{}, nil, ""
+	st.Routes, st.RoutesOffered, st.Since = []control.Route{}, nil, time.Time{}
 	s.live = nil
 	if s.isReadyLocked() {
 		s.ready = make(chan struct{})

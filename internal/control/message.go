@@ -98,7 +98,8 @@ type Status struct {
 	Auth           string         `json:"auth,omitempty"` // method used
 	MPPE           *MPPE          `json:"mppe,omitempty"` // nil: none
 	DNS            []netip.Addr   `json:"dns,omitempty"`
-	Domains        []string       `json:"domains,omitempty"`
+	Domains        []string       `json:"domains,omitempty"`        // whose names the tunnel's servers answer
+	DomainOffered  string         `json:"domain_offered,omitempty"` // by the server
 	Routes         []Route        `json:"routes"`
 	RoutesOffered  []OfferedRoute `json:"routes_offered,omitempty"`
 	Counters       Counters       `json:"counters"`

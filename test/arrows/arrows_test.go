@@ -21,6 +21,7 @@ const module = "goppptp/"
 // Modules of others, by the names that the arrows use.
 var modules = map[string]string{
 	"cobra":     "github.com/spf13/cobra",
+	"dhcp":      "github.com/insomniacslk/dhcp",
 	"dbus":      "github.com/godbus/dbus/v5",
 	"keyring":   "github.com/zalando/go-keyring",
 	"netlink":   "github.com/vishvananda/netlink",
@@ -58,8 +59,8 @@ var arrows = map[string]string{
 
 	// Besides the loop, its owners name the values that go in and the errors
 	// that come out: settings of the link, causes of a refusal.
-	"client": "internal/tunnel internal/osnet routing profiles internal/control internal/ppp internal/ppp/auth internal/pptp internal/polkit",
-	"server": "internal/tunnel internal/osnet yaml internal/ppp internal/ppp/auth internal/pptp internal/mschap",
+	"client": "internal/tunnel internal/osnet routing profiles internal/control internal/ppp internal/ppp/auth internal/pptp internal/polkit dhcp x/net",
+	"server": "internal/tunnel internal/osnet yaml dhcp internal/ppp internal/ppp/auth internal/pptp internal/mschap",
 
 	// The tray knows the daemon by its socket alone.
 	"tray":             "internal/control internal/keyring dbus systray tray/icons",
