@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"maps"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -113,7 +114,7 @@ func (f *fakeResolved) now() map[int32]map[string]string {
 	defer f.mu.Unlock()
 	out := map[int32]map[string]string{}
 	for k, v := range f.links {
-		out[k] = v
+		out[k] = maps.Clone(v)
 	}
 	return out
 }
@@ -159,6 +160,13 @@ func dnsConfig(all bool, servers ...string) *DNSConfig {
 	return c
 }
 
+// behave has the call named fail fail, and those missing that old versions lack.
+func (f *fakeResolved) behave(fail string, old bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fail, f.old = fail, old
+}
+
 func TestResolved(t *testing.T) {
 	f, d := serveResolved(t)
 	lo := loopback(t)
@@ -181,9 +189,7 @@ func TestResolved(t *testing.T) {
 		}
 	}
 	// The same again tells it nothing.
-	f.mu.Lock()
-	f.fail = "SetLinkDNS"
-	f.mu.Unlock()
+	f.behave("SetLinkDNS", false)
 	if _, err := d.Set(t.Context(), dnsConfig(true, "192.168.13.1")); err != nil {
 		t.Errorf("the same again: %v", err)
 	}
@@ -201,7 +207,7 @@ func TestResolved(t *testing.T) {
 // TestResolvedFails: what fails half-way is taken back.
 func TestResolvedFails(t *testing.T) {
 	f, d := serveResolved(t)
-	f.fail = "SetLinkDomains"
+	f.behave("SetLinkDomains", false)
 	_, err := d.Set(t.Context(), dnsConfig(false, "192.168.13.1"))
 	if err == nil || !strings.Contains(err.Error(), "SetLinkDomains: managed by somebody else") {
 		t.Errorf("error %v", err)
@@ -209,7 +215,7 @@ func TestResolvedFails(t *testing.T) {
 	if got := f.now(); len(got) != 0 {
 		t.Errorf("systemd-resolved has %v", got)
 	}
-	f.fail, f.old = "", true
+	f.behave("", true)
 	if _, err := d.Set(t.Context(), dnsConfig(false, "192.168.13.1")); err != nil {
 		t.Errorf("without SetLinkDefaultRoute: %v", err)
 	}
