@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -62,6 +63,7 @@ type Config struct {
 	Auth        []auth.Method // best first
 	DNS, WINS   []netip.Addr
 	PushRoutes  []netip.Prefix // for clients that ask by DHCPINFORM
+	Domain      string         // for them too
 	ProxyARP    ProxyARP
 	Forward     bool
 	IPv6        bool // negotiate IPV6CP
@@ -167,6 +169,7 @@ func (p *configParser) keys() keys {
 		"dns":          func(_, n *yaml.Node) { c.DNS = p.servers("dns", n) },
 		"wins":         func(_, n *yaml.Node) { c.WINS = p.servers("wins", n) },
 		"push_routes":  func(_, n *yaml.Node) { c.PushRoutes = p.subnets("push_routes", n) },
+		"domain":       p.domain,
 		"proxy_arp":    p.proxyARP,
 		"forward":      p.flag(&c.Forward),
 		"ipv6":         p.flag(&c.IPv6),
@@ -284,6 +287,22 @@ func (p *configParser) subnets(key string, n *yaml.Node) []netip.Prefix {
 		}
 	})
 	return out
+}
+
+func (p *configParser) domain(_, n *yaml.Node) {
+	s, ok := p.text("domain", n)
+	if !ok || s == "" {
+		return
+	}
+	labels := strings.Split(strings.TrimSuffix(s, "."), ".")
+	bad := len(s) > 253 || slices.ContainsFunc(labels, func(l string) bool {
+		return l == "" || len(l) > 63 || strings.Trim(strings.ToLower(l), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || l[0] == '-' || l[len(l)-1] == '-'
+	})
+	if bad {
+		p.hint(n, "write it as lab.example", "domain: %q is not a domain", clip(s))
+		return
+	}
+	p.cfg.Domain = strings.Join(labels, ".")
 }
 
 func (p *configParser) name(_, n *yaml.Node) {

@@ -1,116 +1,116 @@
 package server
 
 import (
-	"encoding/binary"
 	"errors"
 	"net"
 	"net/netip"
 	"sync"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
 )
 
 // DHCP as far as DHCPINFORM goes (RFC 2131, Section 4.4.3): a client that has its
 // address asks for the rest, and Windows does so for the routes into the network
 // behind the server.
+
+// optionMSRoutes has the contents of option 121; older Windows asks for it alone.
+const optionMSRoutes = dhcpv4.GenericOptionCode(249)
+
 const (
-	dhcpHeader   = 240 // octets before the options, the magic cookie included
-	dhcpCookie   = 0x63825363
-	dhcpRequest  = 1
-	dhcpReply    = 2
-	dhcpInform   = 8
-	dhcpAck      = 5
-	optionPad    = 0
-	optionDNS    = 6
-	optionType   = 53
-	optionServer = 54
-	optionRoutes = 121 // RFC 3442
-	optionEnd    = 255
-	// optionMSRoutes has the contents of option 121; older Windows asks for it alone.
-	optionMSRoutes = 249
+	minDHCPSize   = 576  // octets of a datagram that every client takes (RFC 2131, Section 2)
+	usualDHCPSize = 1500 // those that do not say how much they take, take a frame
+	udpOverhead   = 28   // octets of IP and UDP
 )
 
 var errNotInform = errors.New("not a DHCPINFORM")
 
-// informReply answers a DHCPINFORM of the client that has address peer; the
-// routes lead through the server's end of the tunnel, local.
-func informReply(request []byte, local, peer netip.Addr, dns []netip.Addr, routes []netip.Prefix) ([]byte, error) {
-	if len(request) < dhcpHeader || request[0] != dhcpRequest ||
-		binary.BigEndian.Uint32(request[236:]) != dhcpCookie || dhcpMessageType(request[dhcpHeader:]) != dhcpInform {
-		return nil, errNotInform
-	}
-	b := make([]byte, dhcpHeader, 576)
-	copy(b[:8], request)           // op, hardware type and length, hops, transaction
-	copy(b[10:16], request[10:16]) // flags, client address
-	copy(b[28:44], request[28:44]) // hardware address
-	b[0] = dhcpReply
-	p := peer.As4()
-	copy(b[12:16], p[:]) // ciaddr: nobody but this client gets an answer
-	binary.BigEndian.PutUint32(b[236:], dhcpCookie)
-	option := func(code byte, data []byte) {
-		// RFC 3396: what does not fit into one option goes on in another.
-		for len(data) > 0 {
-			n := min(len(data), 255)
-			b = append(b, code, byte(n))
-			b = append(b, data[:n]...)
-			data = data[n:]
-		}
-	}
-	l := local.As4()
-	option(optionType, []byte{dhcpAck})
-	option(optionServer, l[:])
-	var servers []byte
-	for _, a := range dns {
-		servers = append(servers, a.AsSlice()...)
-	}
-	option(optionDNS, servers)
-	encoded := classlessRoutes(routes, local)
-	option(optionRoutes, encoded)
-	option(optionMSRoutes, encoded)
-	b = append(b, optionEnd)
-	for len(b) < 300 { // the least size of BOOTP
-		b = append(b, optionPad)
-	}
-	return b, nil
+// An informAnswer is what a client is told.
+type informAnswer struct {
+	local, peer netip.Addr // of the tunnel; the routes lead through local
+	dns         []netip.Addr
+	domain      string
+	routes      []netip.Prefix
 }
 
-// dhcpMessageType finds option 53; 0: none.
-func dhcpMessageType(options []byte) byte {
-	for len(options) > 0 {
-		switch options[0] {
-		case optionPad:
-			options = options[1:]
-			continue
-		case optionEnd:
-			return 0
-		}
-		if len(options) < 2 || len(options) < 2+int(options[1]) {
-			return 0
-		}
-		n := int(options[1])
-		if options[0] == optionType && n == 1 {
-			return options[2]
-		}
-		options = options[2+n:]
+// reply answers a DHCPINFORM. dropped is the number of routes for which the
+// client has no room.
+func (a *informAnswer) reply(request []byte) (reply []byte, dropped int, err error) {
+	m, err := dhcpv4.FromBytes(request)
+	if err != nil || m.OpCode != dhcpv4.OpcodeBootRequest || m.MessageType() != dhcpv4.MessageTypeInform {
+		return nil, 0, errNotInform
 	}
-	return 0
+	// An ACK of it has no lease time and no "yiaddr" (RFC 2131, Section 4.3.5).
+	r, err := dhcpv4.NewReplyFromRequest(m,
+		dhcpv4.WithMessageType(dhcpv4.MessageTypeAck),
+		dhcpv4.WithServerIP(netip.IPv4Unspecified().AsSlice()),
+		dhcpv4.WithClientIP(a.peer.AsSlice()), // nobody but this client gets an answer
+		dhcpv4.WithOption(dhcpv4.OptServerIdentifier(a.local.AsSlice())))
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(a.dns) > 0 {
+		var servers []net.IP
+		for _, s := range a.dns {
+			servers = append(servers, s.AsSlice())
+		}
+		r.UpdateOption(dhcpv4.OptDNS(servers...))
+	}
+	if a.domain != "" {
+		r.UpdateOption(dhcpv4.OptDomainName(a.domain))
+	}
+	size := usualDHCPSize
+	if n, err := m.MaxMessageSize(); err == nil {
+		size = max(int(n), minDHCPSize)
+	}
+	size -= udpOverhead
+	return a.withRoutes(r, m, size)
 }
 
-// classlessRoutes encodes routes as RFC 3442 does: the width of the subnet, as
-// many octets of it as the width needs, and the router.
-func classlessRoutes(routes []netip.Prefix, router netip.Addr) []byte {
-	var b []byte
-	r := router.As4()
-	for _, p := range routes {
-		a := p.Masked().Addr().As4()
-		b = append(b, byte(p.Bits()))
-		b = append(b, a[:(p.Bits()+7)/8]...)
-		b = append(b, r[:]...)
+// withRoutes adds the routes in both notations, then in the one that the client
+// prefers, then as many as there is room for.
+func (a *informAnswer) withRoutes(r, request *dhcpv4.DHCPv4, size int) (reply []byte, dropped int, err error) {
+	codes := []dhcpv4.OptionCode{dhcpv4.OptionClasslessStaticRoute, optionMSRoutes}
+	for n := len(a.routes); n > 0; {
+		data := classlessRoutes(a.routes[:n], a.local)
+		for _, code := range codes {
+			r.UpdateOption(dhcpv4.OptGeneric(code, data))
+		}
+		b := r.ToBytes()
+		switch {
+		case len(b) <= size:
+			return b, len(a.routes) - n, nil
+		case len(codes) > 1:
+			drop := 1
+			if !request.IsOptionRequested(dhcpv4.OptionClasslessStaticRoute) && request.IsOptionRequested(optionMSRoutes) {
+				drop = 0
+			}
+			r.Options.Del(codes[drop])
+			codes = []dhcpv4.OptionCode{codes[1-drop]}
+		default:
+			n -= 1 + (len(b)-size)/10 // a route is 9 octets at most, in options of 255
+			r.Options.Del(codes[0])
+		}
 	}
-	return b
+	return r.ToBytes(), len(a.routes), nil
 }
 
-// answerDHCP answers the client's DHCPINFORM with the routes of push_routes, for
-// as long as the interface lives.
+// classlessRoutes encodes routes as option 121 has them (RFC 3442).
+func classlessRoutes(list []netip.Prefix, router netip.Addr) []byte {
+	var routes dhcpv4.Routes
+	for _, p := range list {
+		p = p.Masked()
+		routes = append(routes, &dhcpv4.Route{
+			Dest:   &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), 32)},
+			Router: router.AsSlice(),
+		})
+	}
+	return routes.ToBytes()
+}
+
+// answerDHCP answers the client's DHCPINFORM with the routes of push_routes, the
+// name servers and the domain, for as long as the interface lives.
 func (i *clientInterface) answerDHCP(plat Platform, cfg *Config, local, peer netip.Addr) {
+	answer := &informAnswer{local: local, peer: peer, dns: cfg.DNS, domain: cfg.Domain, routes: cfg.PushRoutes}
 	conn, err := plat.ListenDHCP(i.Name())
 	if err != nil {
 		i.log.Warn("push_routes is not answered", "reason", err)
@@ -132,11 +132,14 @@ func (i *clientInterface) answerDHCP(plat Platform, cfg *Config, local, peer net
 			if !ok || u.AddrPort().Addr().Unmap() != peer {
 				continue
 			}
-			reply, err := informReply(buf[:n], local, peer, cfg.DNS, cfg.PushRoutes)
+			reply, dropped, err := answer.reply(buf[:n])
 			if err != nil {
 				continue
 			}
-			i.log.Debug("DHCPINFORM answered", "routes", len(cfg.PushRoutes))
+			if dropped > 0 {
+				i.log.Warn("not all of push_routes fit into an answer that this client takes", "dropped", dropped)
+			}
+			i.log.Debug("DHCPINFORM answered", "routes", len(cfg.PushRoutes)-dropped)
 			conn.WriteTo(reply, net.UDPAddrFromAddrPort(netip.AddrPortFrom(peer, 68)))
 		}
 	})

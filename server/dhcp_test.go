@@ -10,6 +10,19 @@ import (
 	"testing/synctest"
 )
 
+const (
+	dhcpHeader   = 240 // octets before the options, the magic cookie included
+	dhcpCookie   = 0x63825363
+	dhcpReply    = 2
+	optionDNS    = 6
+	optionDomain = 15
+	optionType   = 53
+	optionServer = 54
+	optionRoutes = 121
+	optionMS     = 249
+	optionEnd    = 255
+)
+
 // inform makes a DHCPINFORM of the client at addr, as Windows sends it over PPP.
 func inform(addr netip.Addr, options string) []byte {
 	b := make([]byte, dhcpHeader)
@@ -41,7 +54,8 @@ func options(t *testing.T, reply []byte) map[byte][]byte {
 func TestInformReply(t *testing.T) {
 	request := inform(ip("192.168.13.240"), wholeInform)
 	routes := []netip.Prefix{netip.MustParsePrefix("192.168.13.0/24"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("10.1.2.3/32"), netip.MustParsePrefix("10.0.0.0/8")}
-	b, err := informReply(request, ip("192.168.13.254"), ip("192.168.13.240"), []netip.Addr{ip("192.168.13.1")}, routes)
+	a := &informAnswer{ip("192.168.13.254"), ip("192.168.13.240"), []netip.Addr{ip("192.168.13.1")}, "lab.example", routes}
+	b, _, err := a.reply(request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +70,8 @@ func TestInformReply(t *testing.T) {
 	encoded := "18c0a80d c0a80dfe 0cac10 c0a80dfe 200a010203 c0a80dfe 080a c0a80dfe"
 	got := options(t, b)
 	for code, want := range map[byte]string{
-		optionType: "05", optionServer: "c0a80dfe", optionDNS: "c0a80d01", optionRoutes: encoded, optionMSRoutes: encoded,
+		optionType: "05", optionServer: "c0a80dfe", optionDNS: "c0a80d01", optionRoutes: encoded, optionMS: encoded,
+		optionDomain: hex.EncodeToString([]byte("lab.example")),
 	} {
 		if w := strings.ReplaceAll(want, " ", ""); hex.EncodeToString(got[code]) != w {
 			t.Errorf("option %d is %x, want %s", code, got[code], w)
@@ -72,7 +87,8 @@ func TestInformReplySplitsLongOptions(t *testing.T) {
 	for i := range 60 {
 		routes = append(routes, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i), 0}), 24))
 	}
-	b, err := informReply(inform(ip("10.9.9.9"), wholeInform), ip("10.9.9.1"), ip("10.9.9.9"), nil, routes)
+	a := &informAnswer{local: ip("10.9.9.1"), peer: ip("10.9.9.9"), routes: routes}
+	b, _, err := a.reply(inform(ip("10.9.9.9"), wholeInform))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +97,46 @@ func TestInformReplySplitsLongOptions(t *testing.T) {
 	}
 	if _, there := options(t, b)[optionDNS]; there {
 		t.Error("an empty list of name servers was sent")
+	}
+}
+
+// TestInformReplyFits: a client is told no more than it has room for, and in
+// the notation it knows.
+func TestInformReplyFits(t *testing.T) {
+	var routes []netip.Prefix
+	for i := range 200 {
+		routes = append(routes, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, byte(i), 0}), 24))
+	}
+	for name, c := range map[string]struct {
+		options string
+		size    int  // of the datagram, at most
+		ms      bool // option 249 is the one that counts
+		both    bool // and the other is there too
+		whole   bool // with all routes
+	}{
+		"nothing said":       {"350108 3704 03 06 79 f9 ff", 1500, false, false, false},
+		"the least":          {"350108 39020240 3701 79 ff", 576, false, false, false},
+		"too little":         {"350108 39020010 3701 79 ff", 576, false, false, false},
+		"old, and the least": {"350108 39020240 3701 f9 ff", 576, true, false, false},
+		"room for one":       {"350108 39020800 3702 79 f9 ff", 2048, false, false, true},
+		"plenty":             {"350108 3902ffff 3702 79 f9 ff", 65535, false, true, true},
+	} {
+		a := &informAnswer{local: ip("10.9.9.1"), peer: ip("10.9.9.9"), routes: routes}
+		b, dropped, err := a.reply(inform(ip("10.9.9.9"), c.options))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		counts, other := options(t, b)[optionRoutes], options(t, b)[optionMS]
+		if c.ms {
+			counts, other = other, counts
+		}
+		size := len(b) + 28
+		if !bytes.Equal(counts, classlessRoutes(routes[:200-dropped], ip("10.9.9.1"))) || c.both != (len(other) > 0) || c.whole != (dropped == 0) {
+			t.Errorf("%s: %d dropped, %d octets of routes, %d in the other option", name, dropped, len(counts), len(other))
+		}
+		if size > c.size || !c.whole && c.size-size > 30 {
+			t.Errorf("%s: %d octets, of %d", name, size, c.size)
+		}
 	}
 }
 
@@ -95,7 +151,8 @@ func TestNotInform(t *testing.T) {
 		"half an option":  func(b []byte) []byte { return b[:dhcpHeader+2] },
 		"an empty option": func(b []byte) []byte { b[dhcpHeader+1] = 0; return b[:dhcpHeader+2] },
 	} {
-		if _, err := informReply(spoil(bytes.Clone(good)), ip("10.9.9.1"), ip("10.9.9.9"), nil, nil); err == nil {
+		a := &informAnswer{local: ip("10.9.9.1"), peer: ip("10.9.9.9")}
+		if _, _, err := a.reply(spoil(bytes.Clone(good))); err == nil {
 			t.Errorf("%s was answered", name)
 		}
 	}
@@ -137,7 +194,8 @@ func FuzzInformReply(f *testing.F) {
 	f.Add(inform(ip("192.168.13.240"), wholeInform))
 	f.Add(inform(ip("192.168.13.240"), "00 00 35"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		reply, err := informReply(b, ip("10.0.0.1"), ip("10.0.0.2"), nil, nil)
+		a := &informAnswer{local: ip("10.0.0.1"), peer: ip("10.0.0.2")}
+		reply, _, err := a.reply(b)
 		if err == nil && (len(reply) < 300 || !bytes.Equal(reply[4:8], b[4:8])) {
 			t.Fatalf("answer %x", reply)
 		}

@@ -71,7 +71,7 @@ func (i *clientInterface) setUp(srv *Server, p *policy, local, peer netip.Addr, 
 		}
 		i.log.Info("route to a subnet behind the client", "subnet", r.String())
 	}
-	if len(p.cfg.PushRoutes) > 0 {
+	if len(p.cfg.PushRoutes) > 0 || p.cfg.Domain != "" {
 		i.answerDHCP(srv.plat, p.cfg, local, peer)
 	}
 }
