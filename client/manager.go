@@ -267,7 +267,7 @@ func (m *Manager) Session(_ context.Context, profile string) (control.Status, er
 	if err != nil {
 		return control.Status{}, err
 	}
-	return control.Status{Profile: p.Name, State: control.StateDown, Gateway: gatewayText(p), User: p.User, Routes: []control.Route{}}, nil
+	return StatusDown(p), nil
 }
 
 // Sessions returns every session there has been, by name of profile.
@@ -327,18 +327,7 @@ func (m *Manager) live(profile string) (*Session, error) {
 func (m *Manager) Profiles(context.Context) ([]control.ProfileInfo, error) {
 	var out []control.ProfileInfo
 	for _, e := range profiles.List(m.opts.Profiles) {
-		info := control.ProfileInfo{Name: e.Name, File: e.Path}
-		if p := e.Profile; p != nil {
-			info.Gateway, info.User, info.Asks = gatewayText(p), p.User, !p.HasSecret() || p.Keyring
-			info.Keyring = p.Keyring
-			for _, r := range p.Routes {
-				info.Routes = append(info.Routes, r.String())
-			}
-		}
-		if e.Err != nil {
-			info.Error = e.Err.Error()
-		}
-		out = append(out, info)
+		out = append(out, ProfileInfo(e))
 	}
 	return out, nil
 }

@@ -27,7 +27,9 @@ with its last session.`,
 			if err := osnet.CheckPrivileges(); err != nil {
 				return needRoot(err)
 			}
-			return client.Daemon(cmd.Context(), client.DaemonOptions{RunDir: a.runDir, Profiles: a.dirs(), UntilIdle: untilIdle, Log: a.log()})
+			ctx, stop := untilHangup(cmd.Context())
+			defer stop()
+			return client.Daemon(ctx, client.DaemonOptions{RunDir: a.runDir, Profiles: a.dirs(), UntilIdle: untilIdle, Log: a.log()})
 		},
 	}
 	cmd.Flags().BoolVar(&untilIdle, "until-idle", false, "end when the last session has ended")

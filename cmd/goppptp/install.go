@@ -81,7 +81,7 @@ itself in /usr/bin. What is there already with the same contents is left alone.`
 			}
 		}
 		if !any {
-			return usageError("nothing is chosen; see `goppptp " + cmd.Name() + " -h`")
+			return usageError("nothing is chosen; see `%s -h`", cmd.CommandPath())
 		}
 		return nil
 	}

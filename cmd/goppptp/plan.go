@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -34,14 +35,14 @@ routes are shown without the peer. Findings follow, each with what to do.`,
 			}
 			cfg := p.RoutingConfig()
 			cfg.Gateway = gateway
-			return a.plan(cmd.Context(), &cfg, asJSON)
+			return a.plan(&cfg, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-func (a *app) plan(_ context.Context, cfg *routing.Config, asJSON bool) error {
+func (a *app) plan(cfg *routing.Config, asJSON bool) error {
 	st, err := routing.ReadState()
 	if err != nil {
 		return err
@@ -70,7 +71,7 @@ func (a *app) plan(_ context.Context, cfg *routing.Config, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	return plan.Err(cfg.OnConflict)
+	return reportedIf(true, plan.Err(cfg.OnConflict))
 }
 
 // freeName returns the interface that up would make.
@@ -119,12 +120,15 @@ func (a *app) routeCmd() *cobra.Command {
 func (a *app) changeRoute(ctx context.Context, args []string, metric int, change func(*control.Client, context.Context, string, control.Route) error) error {
 	to, err := netip.ParsePrefix(args[1])
 	if err != nil {
-		return usageError(fmt.Sprintf("%q is no subnet: write it as 172.20.0.0/16", args[1]))
+		return usageError("%q is no subnet: write it as 172.20.0.0/16", args[1])
 	}
 	if to != to.Masked() {
-		return usageError(fmt.Sprintf("%v has host bits set: did you mean %v?", to, to.Masked()))
+		return usageError("%v has host bits set: did you mean %v?", to, to.Masked())
 	}
 	c, err := control.Dial(a.socket())
+	if errors.Is(err, control.ErrNoDaemon) {
+		return usageError("%s is not up", args[0])
+	}
 	if err != nil {
 		return err
 	}

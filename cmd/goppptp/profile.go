@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,11 +11,10 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
+	"goppptp/client"
 	"goppptp/internal/control"
 	"goppptp/internal/keyring"
-	"goppptp/internal/mschap"
 	"goppptp/profiles"
 )
 
@@ -32,8 +30,17 @@ func (a *app) profileCmd() *cobra.Command {
 	return cmd
 }
 
-// load reads a profile for a command that shows it.
-func (a *app) load(name string) (*profiles.Profile, error) { return profiles.Load(a.dirs(), name) }
+// load reads a profile. One that is bad, or not there, is a usage error.
+func (a *app) load(name string) (*profiles.Profile, error) {
+	p, err := profiles.Load(a.dirs(), name)
+	switch {
+	case err == nil:
+		return p, nil
+	case errors.Is(err, os.ErrPermission):
+		return nil, needRoot(err)
+	}
+	return nil, usageError("%v", err)
+}
 
 func (a *app) profileList() *cobra.Command {
 	var asJSON bool
@@ -44,7 +51,7 @@ func (a *app) profileList() *cobra.Command {
 			if asJSON {
 				infos := []control.ProfileInfo{}
 				for _, e := range list {
-					infos = append(infos, profileInfo(e))
+					infos = append(infos, client.ProfileInfo(e))
 				}
 				return a.printJSON(infos)
 			}
@@ -53,7 +60,7 @@ func (a *app) profileList() *cobra.Command {
 			}
 			w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
 			for _, e := range list {
-				i := profileInfo(e)
+				i := client.ProfileInfo(e)
 				if i.Error != "" {
 					fmt.Fprintf(w, "%s\t%s\n", i.Name, i.Error)
 					continue
@@ -65,19 +72,6 @@ func (a *app) profileList() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
-}
-
-func profileInfo(e profiles.Entry) control.ProfileInfo {
-	i := control.ProfileInfo{Name: e.Name, File: e.Path}
-	if e.Err != nil {
-		i.Error = e.Err.Error()
-		return i
-	}
-	i.Gateway, i.User, i.Asks = e.Profile.Gateway, e.Profile.User, !e.Profile.HasSecret()
-	for _, r := range e.Profile.Routes {
-		i.Routes = append(i.Routes, r.String())
-	}
-	return i
 }
 
 func (a *app) profileShow() *cobra.Command {
@@ -147,12 +141,13 @@ func (a *app) profileAdd() *cobra.Command {
 					return err
 				}
 				if p.Keyring {
-					return keyring.Set(p.Name, secret.Reveal())
+					err = keyring.Set(args[0], secret.Reveal())
+				} else if err = p.SetPassword(secret); err == nil {
+					data = p.YAML()
 				}
-				if err := p.SetPassword(secret); err != nil {
+				if err != nil {
 					return err
 				}
-				data = p.YAML()
 			}
 			if dir == "" {
 				dir = a.dirs()[0]
@@ -181,10 +176,17 @@ func profileText(name, from, gateway, user string, routes []string) ([]byte, err
 		if gateway != "" || user != "" || len(routes) > 0 {
 			return nil, usageError("--from takes the whole profile: leave --gateway, --user and --route out")
 		}
-		if strings.ContainsAny(from, "/.") {
-			return os.ReadFile(from)
+		if !strings.ContainsAny(from, "/.") {
+			if data, err := profiles.Example(from); err == nil {
+				return data, nil
+			}
+			return nil, usageError("no example %q: there are %s; a file is named with its path, ./%s", from, strings.Join(profiles.Examples(), ", "), from)
 		}
-		return profiles.Example(from)
+		data, err := os.ReadFile(from)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, usageError("%v", err)
+		}
+		return data, needRoot(err)
 	}
 	if gateway == "" || user == "" {
 		return nil, usageError("a profile needs --gateway and --user, or --from")
@@ -227,14 +229,22 @@ func (a *app) edit(path string) error {
 	if err != nil {
 		return needRoot(err)
 	}
-	defer os.Remove(tmp.Name())
+	keep := false
+	defer func() {
+		if !keep {
+			os.Remove(tmp.Name())
+		}
+	}()
 	if _, err := tmp.Write(data); err != nil {
 		return err
 	}
 	if err := tmp.Close(); err != nil {
 		return err
 	}
-	editor := strings.Fields(envOr("VISUAL", envOr("EDITOR", "vi")))
+	editor := strings.Fields(envOr("VISUAL", envOr("EDITOR", "")))
+	if len(editor) == 0 {
+		editor = []string{"vi"}
+	}
 	cmd := exec.Command(editor[0], append(editor[1:], tmp.Name())...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
@@ -249,80 +259,8 @@ func (a *app) edit(path string) error {
 		return nil
 	}
 	if _, err := profiles.Parse(path, edited); err != nil {
-		return fmt.Errorf("not saved: %w", err)
+		keep = true
+		return &control.Error{Reason: control.ReasonUsage, Text: "not saved: " + err.Error(), Hint: "what you wrote is in " + tmp.Name()}
 	}
 	return os.Rename(tmp.Name(), path)
-}
-
-func (a *app) profilePasswd() *cobra.Command {
-	var ntHash bool
-	cmd := &cobra.Command{
-		Use: "passwd PROFILE | --nt-hash", Short: "store a new password in a profile (or the keyring, where it says so), or print a password's NT hash",
-		Example: "  sudo goppptp profile passwd office\n  goppptp profile passwd --nt-hash        for `nt_hash:` of a server's user",
-		Args: usageArgs(func(_ *cobra.Command, args []string) error {
-			if ntHash == (len(args) == 1) || len(args) > 1 {
-				return errors.New("name one profile, or --nt-hash")
-			}
-			return nil
-		}),
-		ValidArgsFunction: a.profileNames,
-		RunE: func(_ *cobra.Command, args []string) error {
-			if ntHash {
-				secret, err := newPassword("")
-				if err != nil {
-					return err
-				}
-				h := mschap.NTPasswordHash(secret.Reveal())
-				fmt.Fprintf(a.stdout, "%x\n", h[:])
-				return nil
-			}
-			p, err := a.load(args[0])
-			if err != nil {
-				return err
-			}
-			secret, err := newPassword(p.User)
-			if err != nil {
-				return err
-			}
-			if err := p.SetPassword(secret); err != nil {
-				return err
-			}
-			return needRoot(p.Save())
-		},
-	}
-	cmd.Flags().BoolVar(&ntHash, "nt-hash", false, "print the NT hash of a password read from the terminal or standard input")
-	return cmd
-}
-
-// newPassword asks for a password twice on a terminal, or reads a line of
-// standard input. It is never an argument, where others could see it.
-func newPassword(user string) (profiles.Secret, error) {
-	fd := int(os.Stdin.Fd())
-	if !term.IsTerminal(fd) {
-		data, err := io.ReadAll(io.LimitReader(os.Stdin, 4096))
-		line, _, _ := strings.Cut(string(data), "\n")
-		return profiles.Secret(strings.TrimSuffix(line, "\r")), err
-	}
-	ask := func(prompt string) (string, error) {
-		fmt.Fprint(os.Stderr, prompt)
-		b, err := term.ReadPassword(fd)
-		fmt.Fprintln(os.Stderr)
-		return string(b), err
-	}
-	name := "Password"
-	if user != "" {
-		name += " of " + user
-	}
-	first, err := ask(name + ": ")
-	if err != nil {
-		return "", err
-	}
-	second, err := ask("Again: ")
-	if err != nil {
-		return "", err
-	}
-	if first != second {
-		return "", usageError("the two passwords differ")
-	}
-	return profiles.Secret(first), nil
 }

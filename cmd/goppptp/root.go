@@ -28,7 +28,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	return a.exit(root.ExecuteContext(ctx))
+	cmd, err := root.ExecuteContextC(ctx)
+	asJSON, _ := cmd.Flags().GetBool("json") // of a command that has none: false
+	return a.exit(err, asJSON)
 }
 
 func (a *app) root() *cobra.Command {
@@ -51,7 +53,9 @@ PPTP is broken as security: use it for closed and legacy networks only.`,
 	f.StringVar(&a.profilesDir, "profiles", "", "`directory` of the profiles (default $GOPPPTP_PROFILES, /etc/goppptp/profiles, ~/.config/goppptp/profiles)")
 	f.StringVar(&a.runDir, "run-dir", envOr("GOPPPTP_RUN_DIR", client.RunDir), "`directory` of the daemon's socket and journals")
 	f.CountVarP(&a.verbose, "verbose", "v", "log to stderr; twice: every control packet")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err.Error()) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError("%v; see `%s -h`", err, cmd.CommandPath())
+	})
 	root.AddCommand(a.upCmd(), a.downCmd(), a.statusCmd(), a.planCmd(), a.routeCmd(), a.profileCmd(),
 		a.serveCmd(), a.sessionsCmd(), a.kickCmd(), a.labCmd(), a.daemonCmd(), a.repairCmd(), a.manCmd(), a.versionCmd(),
 		a.installCmd(), a.uninstallCmd())
@@ -84,7 +88,7 @@ func (a *app) log() *slog.Logger {
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return usageError(err.Error() + "; see `" + cmd.CommandPath() + " -h`")
+			return usageError("%v; see `%s -h`", err, cmd.CommandPath())
 		}
 		return nil
 	}

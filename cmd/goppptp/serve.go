@@ -65,7 +65,8 @@ func (a *app) serve(ctx context.Context, cfg *server.Config, path string) error 
 	if err := osnet.CheckPrivileges(); err != nil {
 		return needRoot(err)
 	}
-	a.verbose = max(a.verbose, 1) // a server's log is what it says
+	signal.Ignore(syscall.SIGPIPE) // see untilHangup
+	a.verbose = max(a.verbose, 1)  // a server's log is what it says
 	log := a.log()
 	srv, err := server.New(cfg, server.Options{Log: log, Ready: func() {
 		fmt.Fprintf(a.stdout, "serving PPTP on %v\n", cfg.Listen)
@@ -126,7 +127,7 @@ func (b serverBackend) ServerSessions(context.Context) ([]control.ServerSession,
 
 func (b serverBackend) Kick(_ context.Context, id string) error {
 	if err := b.srv.Kick(id); err != nil {
-		return usageError(err.Error())
+		return usageError("%v: %s", err, id)
 	}
 	return nil
 }

@@ -58,12 +58,12 @@ func (s *stages) event(e control.Event) {
 			text = string(e.Stage)
 		}
 		if e.Text != "" {
-			text += " " + e.Text
+			text += " " + plain(e.Text)
 		}
 		s.showLocked(text)
 	case control.EventNote:
 		s.clearLocked()
-		fmt.Fprintf(s.w, "%s: %s\n", s.profile, e.Text)
+		fmt.Fprintf(s.w, "%s: %s\n", s.profile, plain(e.Text))
 	case control.EventState:
 		if s.after && e.Status != nil {
 			s.stateLocked(*e.Status)
@@ -78,7 +78,7 @@ func (s *stages) stateLocked(st control.Status) {
 	case control.StateReconnecting:
 		why := ""
 		if st.Error != nil {
-			why = ": " + st.Error.Text
+			why = ": " + plain(st.Error.Text)
 		}
 		fmt.Fprintf(s.w, "%s: lost%s; dialling again in %v\n", s.profile, why, time.Until(st.NextAttempt).Round(100*time.Millisecond))
 	}
@@ -89,7 +89,9 @@ func (s *stages) showLocked(text string) {
 		fmt.Fprintf(s.w, "%s: %s\n", s.profile, text)
 		return
 	}
-	fmt.Fprintf(s.w, "\r\x1b[K%s: %s … %.1f s", s.profile, text, time.Since(s.start).Seconds())
+	line := []rune(fmt.Sprintf("%s: %s … %.1f s", s.profile, text, time.Since(s.start).Seconds()))
+	// A line that wraps could not be taken back.
+	fmt.Fprintf(s.w, "\r\x1b[K%s", string(line[:min(len(line), s.width()-1)]))
 	s.shown = true
 }
 
@@ -100,6 +102,16 @@ func (s *stages) clearLocked() {
 	}
 }
 
+// width is how many columns the terminal has.
+func (s *stages) width() int {
+	if f, ok := s.w.(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 1 {
+			return w
+		}
+	}
+	return 80
+}
+
 // end clears the live line.
 func (s *stages) end() {
 	s.mu.Lock()
@@ -107,9 +119,10 @@ func (s *stages) end() {
 	s.clearLocked()
 }
 
-// follow tells states from now on instead of stages.
+// follow clears the live line, and tells states from now on instead of stages.
 func (s *stages) follow() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.clearLocked()
 	s.after = true
 }

@@ -10,78 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"goppptp/client"
 	"goppptp/internal/control"
 )
-
-func (a *app) downCmd() *cobra.Command {
-	var all, asJSON bool
-	cmd := &cobra.Command{
-		Use:               "down PROFILE | --all",
-		Short:             "disconnect, and take back every route",
-		Example:           "  sudo goppptp down office",
-		ValidArgsFunction: a.profileNames,
-		Args: usageArgs(func(cmd *cobra.Command, args []string) error {
-			if all == (len(args) == 1) || len(args) > 1 {
-				return errors.New("name one profile, or --all")
-			}
-			return nil
-		}),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := control.Dial(a.socket())
-			if errors.Is(err, control.ErrNoDaemon) {
-				if all {
-					return nil
-				}
-				return usageError(args[0] + " is not up")
-			}
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			return a.down(cmd.Context(), c, args, asJSON)
-		},
-	}
-	cmd.Flags().BoolVar(&all, "all", false, "every session")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print what was done as JSON")
-	return cmd
-}
-
-func (a *app) down(ctx context.Context, c *control.Client, names []string, asJSON bool) error {
-	sessions, err := c.Sessions(ctx)
-	if err != nil {
-		return err
-	}
-	live := map[string]bool{}
-	for _, s := range sessions {
-		live[s.Profile] = s.State != control.StateDown && s.State != control.StateFailed
-	}
-	if len(names) == 0 {
-		for name, up := range live {
-			if up {
-				names = append(names, name)
-			}
-		}
-	} else if !live[names[0]] {
-		return usageError(names[0] + " is not up")
-	}
-	var done []string
-	var failed error
-	for _, name := range names {
-		if err := c.Down(ctx, name); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("%s: %w", name, err))
-			continue
-		}
-		done = append(done, name)
-	}
-	if asJSON {
-		a.printJSON(map[string]any{"down": done})
-	} else {
-		for _, name := range done {
-			fmt.Fprintf(a.stdout, "%s is down\n", name)
-		}
-	}
-	return failed
-}
 
 func (a *app) statusCmd() *cobra.Command {
 	var asJSON, watch bool
@@ -135,7 +66,7 @@ func (a *app) statusWithoutDaemon(args []string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	st := control.Status{Profile: p.Name, State: control.StateDown, Gateway: p.Gateway, User: p.User, Routes: []control.Route{}}
+	st := client.StatusDown(p)
 	if asJSON {
 		return a.printJSON(st)
 	}
@@ -179,14 +110,14 @@ func (a *app) showEvent(e control.Event, asJSON bool) {
 		a.printJSON(e)
 		return
 	}
-	text := e.Text
+	text := plain(e.Text)
 	if e.Type == control.EventStage {
-		text = strings.TrimSpace(stageText[e.Stage] + " " + e.Text)
+		text = strings.TrimSpace(stageText[e.Stage] + " " + text)
 	}
 	if e.Status != nil {
 		text = string(e.Status.State)
 		if e.Status.Error != nil {
-			text += ": " + e.Status.Error.Text
+			text += ": " + plain(e.Status.Error.Text)
 		}
 	}
 	fmt.Fprintf(a.stdout, "%s %s: %s\n", e.Time.Format(time.TimeOnly), e.Profile, text)
@@ -210,7 +141,7 @@ func (a *app) printStatus(st control.Status) {
 	row("gateway", "%s", gateway)
 	row("user", "%s", st.User)
 	if st.Error != nil {
-		row("why", "%s", st.Error.Text)
+		row("why", "%s", plain(st.Error.Text))
 		if st.Error.Hint != "" {
 			row("", "%s", st.Error.Hint)
 		}

@@ -4,19 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"os/signal"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"goppptp/client"
 	"goppptp/internal/control"
-	"goppptp/internal/keyring"
 	"goppptp/internal/osnet"
 	"goppptp/profiles"
 	"goppptp/routing"
@@ -45,21 +41,23 @@ func (a *app) upCmd() *cobra.Command {
 
 // upForeground runs the session in this process.
 func (a *app) upForeground(ctx context.Context, name string, asJSON bool) error {
+	ctx, stop := untilHangup(ctx)
+	defer stop()
 	stages := newStages(a.stderr, name)
-	fail := func(err error) error { return a.upFailed(err, asJSON, stages) }
+	defer stages.end()
 	p, password, err := a.loadWithSecret(ctx, name)
 	if err != nil {
-		return fail(err)
+		return err
 	}
-	if err := osnet.CheckPrivileges(); err != nil {
-		return fail(needRoot(err))
+	if err := a.mayRun(ctx, p.Name); err != nil {
+		return err
 	}
 	repaired, err := routing.Repair(a.runDir)
 	for _, line := range repaired {
 		fmt.Fprintf(a.stderr, "taken back what a killed run had left: %s\n", line)
 	}
 	if err != nil {
-		return fail(fmt.Errorf("cannot mend what a killed run left: %w", err))
+		return fmt.Errorf("cannot mend what a killed run left: %w", err)
 	}
 	log := a.log()
 	s := client.New(client.Config{
@@ -69,172 +67,130 @@ func (a *app) upForeground(ctx context.Context, name string, asJSON bool) error 
 	go func() { done <- s.Run(ctx) }()
 	select {
 	case <-s.Ready():
-		a.showUp(s.Status(), asJSON, stages)
 	case err := <-done:
 		if err == nil {
-			err = &control.Error{Reason: control.ReasonFailed, Text: "interrupted"}
+			err = context.Canceled
 		}
-		return fail(err)
+		return err
 	}
 	stages.follow()
+	if err := a.showUp(s.Status(), asJSON); err != nil {
+		a.log().Warn("the status cannot be shown", "error", err)
+	}
 	if err := <-done; err != nil {
-		return err
+		return reportedIf(asJSON, err)
 	}
 	fmt.Fprintf(a.stderr, "%s is down\n", p.Name)
 	return nil
 }
 
+// mayRun reports why the session of a profile cannot be run in this process.
+func (a *app) mayRun(ctx context.Context, profile string) error {
+	if err := osnet.CheckPrivileges(); err != nil {
+		return needRoot(err)
+	}
+	c, err := control.Dial(a.socket())
+	if err != nil {
+		return nil // no daemon
+	}
+	defer c.Close()
+	sessions, err := c.Sessions(ctx)
+	if err != nil {
+		return nil // nor is it known to one
+	}
+	for _, st := range sessions {
+		if st.Profile == profile && isLive(st) {
+			return usageError("the daemon has %s %s already: `goppptp down %s` first", profile, st.State, profile)
+		}
+	}
+	return nil
+}
+
+// untilHangup has ctx end, too, when the terminal goes away; and what is
+// written to where nobody reads any more does not end the program. Either
+// would leave behind what the program has to take back.
+func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
+	signal.Ignore(syscall.SIGPIPE)
+	if signal.Ignored(syscall.SIGHUP) { // nohup(1)
+		return ctx, func() {}
+	}
+	return signal.NotifyContext(ctx, syscall.SIGHUP)
+}
+
 // upDaemon asks the daemon, starting one where there is none and it may.
 func (a *app) upDaemon(ctx context.Context, name string, asJSON bool) error {
-	stages := newStages(a.stderr, name)
 	req := control.UpRequest{Profile: name}
 	if strings.ContainsRune(name, '/') {
-		return a.upFailed(&control.Error{Reason: control.ReasonUsage, Text: "the daemon takes installed profiles only, not a path: " + name,
-			Hint: "use --foreground, or `goppptp profile add` to install it"}, asJSON, stages)
+		return &control.Error{Reason: control.ReasonUsage, Text: "the daemon takes installed profiles only, not a path: " + name,
+			Hint: "use --foreground, or `goppptp profile add` to install it"}
 	}
 	// The profile is read here first, so that a mistake in it is told without a
 	// daemon; where it cannot be read, the daemon can.
-	p, err := profiles.Load(a.dirs(), name)
+	p, err := a.load(name)
 	switch {
 	case err == nil && (!p.HasSecret() || p.Keyring):
 		password, err := a.secretOf(ctx, p)
 		if err != nil {
-			return a.upFailed(err, asJSON, stages)
+			return err
 		}
-		req.Password = control.Secret(password)
-	case err != nil && !errors.Is(err, os.ErrPermission):
-		return a.upFailed(err, asJSON, stages)
-	}
-	c, err := a.daemon(ctx)
-	if err != nil {
-		return a.upFailed(err, asJSON, stages)
-	}
-	defer c.Close()
-	st, err := c.UpWith(ctx, req, stages.event)
-	if err != nil {
-		return a.upFailed(err, asJSON, stages)
-	}
-	a.showUp(st, asJSON, stages)
-	return nil
-}
-
-func (a *app) upFailed(err error, asJSON bool, stages *stages) error {
-	stages.end()
-	if !asJSON {
+		req.Password = control.Secret(password.Reveal())
+	case err != nil && control.ReasonOf(err) != control.ReasonPermission:
 		return err
 	}
-	a.printJSON(map[string]any{"error": asError(err)})
-	return reported{asError(err)}
+	stages := newStages(a.stderr, name)
+	st, err := a.askDaemon(ctx, req, stages)
+	stages.end()
+	if err != nil {
+		return err
+	}
+	return a.showUp(st, asJSON)
 }
 
-func (a *app) showUp(st control.Status, asJSON bool, stages *stages) {
-	stages.end()
+// endingTimeout is how long one that asks waits for a daemon to end that is
+// about to, and for the next.
+const endingTimeout = 15 * time.Second
+
+// askDaemon asks for the session; of a daemon that is just ending, the next.
+func (a *app) askDaemon(ctx context.Context, req control.UpRequest, stages *stages) (control.Status, error) {
+	for start := time.Now(); ; {
+		c, err := a.daemon(ctx)
+		if err != nil {
+			return control.Status{}, err
+		}
+		st, err := c.UpWith(ctx, req, stages.event)
+		c.Close()
+		ended := errors.Is(err, control.ErrNoDaemon) || control.ReasonOf(err) == control.ReasonEnding
+		if !ended || time.Since(start) > endingTimeout {
+			return st, err
+		}
+		select {
+		case <-ctx.Done():
+			return control.Status{}, context.Cause(ctx)
+		case <-time.After(daemonPause):
+		}
+	}
+}
+
+func (a *app) showUp(st control.Status, asJSON bool) error {
 	if asJSON {
-		a.printJSON(st)
-		return
+		return a.printJSON(st)
 	}
 	a.printStatus(st)
+	return nil
 }
 
 // loadWithSecret reads a profile and its secret, asking for the secret on the
 // terminal where the profile stores none.
 func (a *app) loadWithSecret(ctx context.Context, name string) (*profiles.Profile, profiles.Secret, error) {
-	p, err := profiles.Load(a.dirs(), name)
+	p, err := a.load(name)
 	if err != nil {
 		return nil, "", err
 	}
-	if p.HasSecret() && !p.Keyring {
-		secret, err := p.ReadSecret(ctx)
-		return p, secret, err
+	secret, err := p.ReadSecret(ctx)
+	if errors.Is(err, profiles.ErrAsk) {
+		secret, err = a.secretOf(ctx, p)
+	} else if err != nil {
+		err = &control.Error{Reason: control.ReasonUsage, Text: err.Error()}
 	}
-	secret, err := a.secretOf(ctx, p)
-	return p, profiles.Secret(secret), err
-}
-
-// secretOf gets the password of a profile that does not hold it: from the
-// user's keyring where the profile says so, else from the terminal.
-func (a *app) secretOf(ctx context.Context, p *profiles.Profile) (string, error) {
-	if p.Keyring {
-		secret, err := keyring.Get(ctx, p.Name)
-		if err == nil {
-			return secret, nil
-		}
-		fmt.Fprintf(a.stderr, "%v; `goppptp profile passwd %s` keeps one\n", err, p.Name)
-	}
-	return askPassword(p, a.stderr)
-}
-
-func askPassword(p *profiles.Profile, prompt interface{ Write([]byte) (int, error) }) (string, error) {
-	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
-	if err != nil {
-		return "", &control.Error{Reason: control.ReasonUsage, Text: fmt.Sprintf("profile %s stores no password and there is no terminal to ask on", p.Name),
-			Hint: "set password, password_file or password_command in it"}
-	}
-	defer tty.Close()
-	fmt.Fprintf(tty, "Password of %s for %s: ", p.User, p.Gateway)
-	b, err := term.ReadPassword(int(tty.Fd()))
-	fmt.Fprintln(tty)
-	return string(b), err
-}
-
-func (a *app) socket() string { return filepath.Join(a.runDir, "control.sock") }
-
-// daemon connects to the daemon, and starts one that ends with its last
-// session where none runs.
-func (a *app) daemon(ctx context.Context) (*control.Client, error) {
-	c, err := control.Dial(a.socket())
-	if err == nil || !errors.Is(err, control.ErrNoDaemon) {
-		return c, err
-	}
-	if err := osnet.CheckPrivileges(); err != nil {
-		e := needRoot(err)
-		if ce, ok := errors.AsType[*control.Error](e); ok {
-			ce.Text = "no daemon runs, and it cannot be started: " + ce.Text
-		}
-		return nil, e
-	}
-	if err := os.MkdirAll(a.runDir, 0o755); err != nil {
-		return nil, err
-	}
-	logPath := filepath.Join(a.runDir, "daemon.log")
-	logFile, err := os.OpenFile(logPath, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer logFile.Close()
-	exe, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	args := []string{"daemon", "--until-idle", "--run-dir", a.runDir, "-v"}
-	if a.profilesDir != "" {
-		dir, err := filepath.Abs(a.profilesDir)
-		if err != nil {
-			return nil, err
-		}
-		args = append(args, "--profiles", dir)
-	}
-	d := exec.Command(exe, args...)
-	d.Dir = "/"
-	d.Stdout, d.Stderr = logFile, logFile
-	d.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := d.Start(); err != nil {
-		return nil, err
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- d.Wait() }()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			if c, err := control.Dial(a.socket()); err == nil {
-				return c, nil
-			}
-		case err := <-ended:
-			return nil, fmt.Errorf("the daemon ended at once (%v): see %s", err, logPath)
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
+	return p, secret, err
 }
