@@ -34,6 +34,7 @@ func (a *app) uninstallCmd() *cobra.Command { return a.installation(true) }
 
 func (a *app) installation(remove bool) *cobra.Command {
 	var root string
+	var networkManager networkManagerPart
 	parts := a.parts()
 	chosen := make([]bool, len(parts))
 	cmd := &cobra.Command{
@@ -42,6 +43,7 @@ func (a *app) installation(remove bool) *cobra.Command {
 		Long: `Puts what the system has to know of goppptp where it looks for it, with the program
 itself in /usr/bin. What is there already with the same contents is left alone.`,
 		Example: `  sudo goppptp install --daemon --desktop
+  sudo goppptp install --networkmanager --replace-pptp
   goppptp install --daemon --desktop --root ./package     for whoever makes one`,
 		Args: usageArgs(cobra.NoArgs),
 	}
@@ -52,6 +54,7 @@ itself in /usr/bin. What is there already with the same contents is left alone.`
 	for i, p := range parts {
 		cmd.Flags().BoolVar(&chosen[i], p.flag, false, p.usage)
 	}
+	networkManager.flags(cmd, remove)
 	cmd.Flags().StringVar(&root, "root", "/", "`directory` that is taken for the root of the system")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		any := false
@@ -79,6 +82,12 @@ itself in /usr/bin. What is there already with the same contents is left alone.`
 					fmt.Fprintln(a.stderr, "now:", line)
 				}
 			}
+		}
+		if networkManager.chosen {
+			return networkManager.run(a, root, remove)
+		}
+		if networkManager.replace || networkManager.programs != "" {
+			return usageError("--replace-pptp and --nm-programs go with --networkmanager")
 		}
 		if !any {
 			return usageError("nothing is chosen; see `%s -h`", cmd.CommandPath())
