@@ -19,7 +19,7 @@ import (
 func (s *Session) attempt(ctx context.Context) (wasUp bool, err error) {
 	p := s.cfg.Profile
 	s.stage(control.StageResolve, p.Gateway)
-	addrs, err := resolve(ctx, s.cfg.Platform, p.Gateway)
+	addrs, err := s.addresses(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -32,6 +32,21 @@ func (s *Session) attempt(ctx context.Context) (wasUp bool, err error) {
 		}
 	}
 	return wasUp, err
+}
+
+// addresses returns what to dial, by preference. Where name servers cannot be
+// asked, or there is no time for that, it is what was dialled before.
+func (s *Session) addresses(ctx context.Context) ([]netip.Addr, error) {
+	known, now := s.knownGateway()
+	if now {
+		return []netip.Addr{known}, nil
+	}
+	addrs, err := resolve(ctx, s.cfg.Platform, s.cfg.Profile.Gateway)
+	if err != nil && known.IsValid() && ctx.Err() == nil {
+		s.log.Warn("dialling the gateway's address of before", "address", known, "error", err)
+		return []netip.Addr{known}, nil
+	}
+	return addrs, err
 }
 
 func resolve(ctx context.Context, platform Platform, host string) ([]netip.Addr, error) {

@@ -26,6 +26,9 @@ type call struct {
 	id      uint16
 	events  chan pptp.Event // of the call, as the control connection reports them
 	ups     chan tunnel.Up  // from the session's loop
+	quiet   chan struct{}   // from there: the server does not answer a probe
+	six     chan struct{}   // from there: whether the tunnel carries IPv6 has changed
+	seen    view            // of the network that the call has been judged by
 	over    chan struct{}   // closed when the control connection has ended
 	overErr error           // why; read after over
 }
@@ -39,19 +42,23 @@ func (s *Session) dial(ctx context.Context, server netip.AddrPort) (wasUp bool, 
 	if err != nil {
 		return false, err
 	}
+	outer := ctx
+	ctx, dialled := s.dialling(ctx, server.Addr())
+	defer func() { err = dialled(err) }()
 	pathMTU, err := s.cfg.Platform.PathMTU(server.Addr())
 	if err != nil {
 		return false, unreachable("check the machine's network", "no way to %v: %v", server.Addr(), last(err))
 	}
 	s.stage(control.StageTCP, server.String())
-	dialled := time.Now()
+	began := time.Now()
 	conn, err := s.cfg.Platform.DialControl(ctx, server)
 	if err != nil {
 		return false, explainDial(server, err)
 	}
-	rtt := time.Since(dialled)
+	rtt := time.Since(began)
 	c := &call{s: s, server: server, id: randomCallID(),
-		events: make(chan pptp.Event, 16), ups: make(chan tunnel.Up, 1), over: make(chan struct{})}
+		events: make(chan pptp.Event, 16), ups: make(chan tunnel.Up, 1), over: make(chan struct{}),
+		quiet: make(chan struct{}, 1), six: make(chan struct{}, 1)}
 	// The socket is there before the call: the server's first packet may come
 	// before the message that says that the call is connected.
 	if c.gre, err = s.cfg.Platform.OpenGRE(server.Addr()); err != nil {
@@ -69,6 +76,9 @@ func (s *Session) dial(ctx context.Context, server netip.AddrPort) (wasUp bool, 
 		c.overErr = c.control.Run(controlCtx)
 	}()
 	defer func() {
+		if errors.Is(err, errMoved) {
+			cancel() // there is nobody to say goodbye to
+		}
 		// Orderly where the peer answers, and bounded where it does not.
 		c.control.Clear(c.id)
 		c.control.Stop(pptp.StopNone)
@@ -83,13 +93,16 @@ func (s *Session) dial(ctx context.Context, server netip.AddrPort) (wasUp bool, 
 	for {
 		select {
 		case <-ctx.Done():
+			if context.Cause(ctx) == errMoved {
+				return false, errMoved
+			}
 			return false, nil
 		case <-c.over:
 			return false, explainControl(server, c.overErr)
 		case ev := <-c.events:
 			switch ev := ev.(type) {
 			case pptp.CallConnected:
-				return c.run(ctx, ev, pathMTU, rtt)
+				return c.run(outer, ev, pathMTU, rtt)
 			case pptp.CallEnded:
 				return false, explainControl(server, ev.Err)
 			}
@@ -118,7 +131,7 @@ func (c *call) run(ctx context.Context, connected pptp.CallConnected, pathMTU in
 		return false, err
 	}
 	sess := tunnel.New(tunnel.Config{
-		PPP: cfg, Log: s.log, CallID: c.id, PeerCallID: connected.PeerCallID, PathMTU: pathMTU, MTU: s.cfg.Profile.MTU,
+		PPP: cfg, Log: s.log, CallID: c.id, PeerCallID: connected.PeerCallID, PathMTU: pathMTU, MTU: s.cfg.Profile.MTU, Outer: c.server.Addr(),
 		Send: func(packets [][]byte) error {
 			return c.gre.WriteBatch(packets, osnet.Path{Remote: c.server.Addr()})
 		},
@@ -128,6 +141,7 @@ func (c *call) run(ctx context.Context, connected pptp.CallConnected, pathMTU in
 	s.mu.Lock()
 	s.live = sess
 	s.mu.Unlock()
+	c.connectedFrom(c.control.LocalAddr().Addr())
 
 	var reader sync.WaitGroup
 	reader.Go(func() { c.read(sess) })
@@ -185,7 +199,16 @@ func (c *call) run(ctx context.Context, connected pptp.CallConnected, pathMTU in
 			}
 		case <-lastWords:
 			sess.Abort(hungUp)
+		case <-s.net.changed:
+			c.moved(sess, wasUp)
+		case <-s.net.resumed:
+			sess.Probe(probeResumed)
+		case <-c.quiet:
+			c.silent(sess)
+		case <-c.six:
+			s.setAnew(ctx)
 		case err := <-done:
+			s.left()
 			return wasUp, explainSession(err, sess.Stats().GREReceived > 0, sess.SendError())
 		}
 	}
@@ -263,6 +286,12 @@ func (c *call) onSession(ev tunnel.Event) {
 		s.note(ev.Text)
 	case tunnel.Up:
 		c.ups <- ev
+	case tunnel.IPv6:
+		if s.carriesIPv6(ev.Local != 0) {
+			signal(c.six)
+		}
+	case tunnel.ProbeFailed:
+		signal(c.quiet)
 	}
 }
 

@@ -96,7 +96,7 @@ func (s *Session) change(ctx context.Context, edit func(*destinations) error) er
 	routes, offered := dests.routes(s.cfg.Profile, &cfg)
 	same := slices.Equal(routes, cfg.Routes)
 	cfg.Routes = routes
-	if inside && !same {
+	if (inside || cfg.Block && cfg.Gateway.IsValid()) && !same {
 		if err := s.cfg.Routes.Set(ctx, &cfg); err != nil {
 			return err
 		}
@@ -149,6 +149,7 @@ func (s *Session) showRoutesLocked() {
 			}
 		}
 	}
+	st.Warnings = append(st.Warnings, s.networkWarningsLocked()...)
 	st.Warnings = append(st.Warnings, s.hostWarningsLocked()...)
 	st.Warnings = append(st.Warnings, s.pushTrouble...)
 	st.Warnings = append(st.Warnings, s.dnsTrouble...)

@@ -35,6 +35,8 @@ type Session struct {
 	newNames  chan struct{}                  // a value when there is a host name to be resolved
 	readState func() (*routing.State, error) // of the machine
 
+	net following
+
 	inside      bool         // mu guards, as all that follows; the routes lead into the tunnel
 	dests       destinations // where s.routes.Routes come from
 	servers     []netip.Addr // name servers in the tunnel
@@ -59,7 +61,7 @@ func New(cfg Config) *Session {
 	p := cfg.Profile
 	s := &Session{
 		cfg: cfg, log: cfg.Log.With("profile", p.Name), ready: make(chan struct{}), routes: p.RoutingConfig(),
-		newNames: make(chan struct{}, 1), readState: routing.ReadState,
+		newNames: make(chan struct{}, 1), readState: routing.ReadState, net: newFollowing(),
 	}
 	s.dests = newDestinations(p, s.routes.Routes)
 	s.status = control.Status{
@@ -113,7 +115,9 @@ const (
 // if the profile says so, for as long as it takes, except where the server
 // refuses the user.
 func (s *Session) Run(ctx context.Context) error {
+	stop := s.follow(ctx)
 	err := s.run(ctx)
+	stop()
 	s.setting.Lock() // until the state says that nothing is to be set any more
 	if cerr := s.cfg.Routes.Close(); cerr != nil {
 		s.log.Error("cannot take back the routes", "error", cerr)
@@ -156,9 +160,10 @@ func (s *Session) run(ctx context.Context) error {
 		if err == nil {
 			err = errors.New("the server ended the session")
 		}
+		moved := errors.Is(err, errMoved)
 		e := Explain(err)
 		s.mu.Lock()
-		again := (s.wasUp || s.cfg.Resume) && s.cfg.Profile.Reconnect && e.Reason != control.ReasonAuth && e.Reason != control.ReasonPermission
+		again := (s.wasUp || s.cfg.Resume || moved) && s.cfg.Profile.Reconnect && e.Reason != control.ReasonAuth && e.Reason != control.ReasonPermission
 		s.mu.Unlock()
 		if !again {
 			return err
@@ -166,16 +171,22 @@ func (s *Session) run(ctx context.Context) error {
 		s.startOnDown()
 		wait := backoff/2 + rand.N(backoff)
 		backoff = min(2*backoff, backoffMax)
-		s.log.Warn("session lost, dialling again", "reason", e.Text, "in", wait.Round(time.Millisecond))
+		if moved {
+			wait, backoff = 0, backoffMin
+		}
+		s.missed(ctx, err)
+		next := time.Now().Add(wait)
+		if s.waitsForNetwork() {
+			next = time.Time{}
+		}
+		s.log.Warn("session lost, dialling again", "reason", e.Text, "in", wait.Round(time.Millisecond), "when there is a network", next.IsZero())
 		s.mu.Lock()
 		s.clearLocked()
-		s.status.State, s.status.Error, s.status.NextAttempt = control.StateReconnecting, e, time.Now().Add(wait)
+		s.status.State, s.status.Error, s.status.NextAttempt = control.StateReconnecting, e, next
 		s.mu.Unlock()
 		s.publishState()
-		select {
-		case <-ctx.Done():
+		if !s.await(ctx, wait) {
 			return nil
-		case <-time.After(wait):
 		}
 	}
 }
