@@ -3,6 +3,7 @@
 package tray
 
 import (
+	"strings"
 	"sync/atomic"
 
 	"github.com/getlantern/systray"
@@ -44,7 +45,8 @@ func (l *line) set(want Row) {
 		return
 	}
 	if want.Text != was.Text {
-		l.item.SetTitle(want.Text)
+		// An underscore alone would mark the letter after it as a key (dbusmenu).
+		l.item.SetTitle(strings.ReplaceAll(want.Text, "_", "__"))
 	}
 	if idle := want.Action.Verb == Nothing && !l.opens; idle != l.item.Disabled() {
 		if idle {
