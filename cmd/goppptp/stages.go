@@ -37,6 +37,7 @@ type stages struct {
 	mu    sync.Mutex
 	shown bool // mu guards: there is a line to be cleared
 	after bool // mu guards: connected; states are told instead
+	lost  bool // mu guards: the latest of them is not up
 }
 
 func newStages(w io.Writer, profile string) *stages {
@@ -74,13 +75,23 @@ func (s *stages) event(e control.Event) {
 func (s *stages) stateLocked(st control.Status) {
 	switch st.State {
 	case control.StateUp:
+		if !s.lost {
+			return // something about it has changed
+		}
+		s.lost = false
 		fmt.Fprintf(s.w, "%s: up again, %v on %s\n", s.profile, st.Local, st.Interface)
 	case control.StateReconnecting:
+		s.lost = true
 		why := ""
 		if st.Error != nil {
 			why = ": " + plain(st.Error.Text)
 		}
-		fmt.Fprintf(s.w, "%s: lost%s; dialling again in %v\n", s.profile, why, time.Until(st.NextAttempt).Round(100*time.Millisecond))
+		if st.NextAttempt.IsZero() {
+			fmt.Fprintf(s.w, "%s: lost%s; dialling again when there is a network\n", s.profile, why)
+			return
+		}
+		in := max(0, time.Until(st.NextAttempt).Round(100*time.Millisecond))
+		fmt.Fprintf(s.w, "%s: lost%s; dialling again in %v\n", s.profile, why, in)
 	}
 }
 
