@@ -12,6 +12,7 @@ import (
 
 	"goppptp/internal/control"
 	"goppptp/profiles"
+	"goppptp/routing"
 )
 
 // Host names as routes: each address that a name stands for goes through the
@@ -290,4 +291,29 @@ func explainName(err error) string {
 		return "no name server answered"
 	}
 	return err.Error()
+}
+
+// ResolveHosts resolves the host names of a profile as a session would, short
+// of the tunnel's own name servers, for a plan.
+func ResolveHosts(ctx context.Context, platform Platform, p *profiles.Profile) (routes []routing.Route, found []routing.Finding) {
+	ctx, cancel := context.WithTimeout(ctx, firstResolve)
+	defer cancel()
+	for _, r := range p.HostRoutes() {
+		if p.DNS == profiles.DNSUse || p.DNS == profiles.DNSSplit && within(r.Host, p.Domains) {
+			found = append(found, routing.Finding{Severity: routing.Info, Code: routing.HostLater,
+				Text: fmt.Sprintf("%s is resolved by the tunnel's name servers, once it is up", r.Host)})
+			continue
+		}
+		addrs, err := platform.Resolve(ctx, r.Host)
+		res := settle(resolution{}, addrs, 0, err, time.Now())
+		if res.err != nil {
+			found = append(found, routing.Finding{Severity: routing.Warning, Code: routing.HostUnresolved,
+				Text: fmt.Sprintf("%s does not resolve: %v; it has no route until it does", r.Host, explainName(res.err)),
+				Fix:  "check the name, or have the tunnel's name servers asked: dns: split"})
+		}
+		for _, a := range res.addrs {
+			routes = append(routes, routing.Route{To: netip.PrefixFrom(a, a.BitLen()), Metric: r.Metric})
+		}
+	}
+	return routes, found
 }

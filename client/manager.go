@@ -295,6 +295,9 @@ func (m *Manager) AddRoute(ctx context.Context, profile string, r control.Route)
 		return err
 	}
 	if r.Host != "" {
+		if !profiles.IsHostName(r.Host) {
+			return &control.Error{Reason: control.ReasonUsage, Text: fmt.Sprintf("%q is no host name", r.Host)}
+		}
 		return s.AddHost(ctx, r.Host, r.Metric)
 	}
 	return s.AddRoute(ctx, routing.Route{To: r.To, Metric: r.Metric})

@@ -24,16 +24,18 @@ type DNSConfig struct {
 	Through []netip.Prefix // what goes through the tunnel; for findings alone
 }
 
-// Codes of findings about name servers.
+// Codes of findings about names and name servers.
 const (
-	DNSNone      = "dns-none"      // the server names no name servers
-	DNSNoManager = "dns-manager"   // nothing on this machine can be told of them
-	DNSUnused    = "dns-unused"    // what was told of them is not asked by programs
-	DNSNoSplit   = "dns-split"     // it cannot ask them for some domains only
-	DNSOutside   = "dns-no-route"  // no requested subnet holds a name server
-	maxServers   = 8               // name servers of one link
-	dnsTimeout   = 5 * time.Second // for whoever manages the resolver to answer
-	resolvConf   = "/etc/resolv.conf"
+	HostUnresolved = "host-unresolved" // a requested host name does not resolve
+	HostLater      = "host-later"      // the tunnel's name servers resolve it
+	DNSNone        = "dns-none"        // the server names no name servers
+	DNSNoManager   = "dns-manager"     // nothing on this machine can be told of them
+	DNSUnused      = "dns-unused"      // what was told of them is not asked by programs
+	DNSNoSplit     = "dns-split"       // it cannot ask them for some domains only
+	DNSOutside     = "dns-no-route"    // no requested subnet holds a name server
+	maxServers     = 8                 // name servers of one link
+	dnsTimeout     = 5 * time.Second   // for whoever manages the resolver to answer
+	resolvConf     = "/etc/resolv.conf"
 )
 
 // A manager is what keeps the system's resolver: systemd-resolved, resolvconf.

@@ -155,7 +155,7 @@ func (a *app) printStatus(st control.Status) {
 	row("address", "%v, peer %v, MTU %d", st.Local, st.Peer, st.MTU)
 	row("encryption", "%s", mppeText(st.MPPE))
 	if len(st.DNS) > 0 {
-		row("dns", "%s (offered)", addrs(st.DNS))
+		row("dns", "%s (%s)", addrs(st.DNS), dnsText(&st))
 	}
 	for i, r := range st.Routes {
 		name := ""
@@ -169,7 +169,7 @@ func (a *app) printStatus(st control.Status) {
 		if i == 0 {
 			name = "offered"
 		}
-		row(name, "%v via %v: %s", o.To, o.Via, o.Why)
+		row(name, "%s", offeredText(o))
 	}
 	for _, warning := range st.Warnings {
 		row("warning", "%s", warning)
@@ -180,6 +180,33 @@ func (a *app) printStatus(st control.Status) {
 	if c.RxLost+c.RxLate+c.RxDropped+c.TxDropped > 0 {
 		row("trouble", "%d lost, %d late but used, %d dropped on receipt, %d not sent", c.RxLost, c.RxLate, c.RxDropped, c.TxDropped)
 	}
+}
+
+// dnsText says what becomes of the name servers that the server names.
+func dnsText(st *control.Status) string {
+	text := "offered"
+	if st.DomainOffered != "" {
+		text += " for " + st.DomainOffered
+	}
+	if len(st.Domains) > 0 {
+		text += "; asked about " + strings.Join(st.Domains, ", ")
+	}
+	return text
+}
+
+// offeredText is a route that the server offered, and what became of it.
+func offeredText(o control.OfferedRoute) string {
+	s := o.To.String()
+	if o.To.Bits() == 0 {
+		s = "default route"
+	}
+	if o.Via.IsValid() {
+		s += " via " + o.Via.String()
+	}
+	if o.Taken {
+		return s + ": taken, " + o.Why
+	}
+	return s + ": ignored, " + o.Why
 }
 
 func mppeText(m *control.MPPE) string {

@@ -122,14 +122,14 @@ func (c *Client) Routes(ctx context.Context, profile string) ([]Route, error) {
 	return st.Routes, err
 }
 
-// AddRoute adds a route (To and Metric of r) to a live session.
+// AddRoute adds a route (To, or else Host, and Metric of r) to a live session.
 func (c *Client) AddRoute(ctx context.Context, profile string, r Route) error {
-	return c.call(ctx, http.MethodPost, sessionPath(profile, "/routes"), routeRequest{r.To, r.Metric}, nil)
+	return c.call(ctx, http.MethodPost, sessionPath(profile, "/routes"), routeRequest{r.To, r.Host, r.Metric}, nil)
 }
 
-// DelRoute takes a route (To and Metric of r) out of a live session.
+// DelRoute takes a route (To, or else Host, of r) out of a live session.
 func (c *Client) DelRoute(ctx context.Context, profile string, r Route) error {
-	return c.call(ctx, http.MethodDelete, sessionPath(profile, "/routes"), routeRequest{r.To, r.Metric}, nil)
+	return c.call(ctx, http.MethodDelete, sessionPath(profile, "/routes"), routeRequest{r.To, r.Host, r.Metric}, nil)
 }
 
 // Profiles returns the installed profiles.

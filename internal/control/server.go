@@ -229,7 +229,8 @@ type (
 		Error *Error `json:"error"`
 	}
 	routeRequest struct {
-		To     netip.Prefix `json:"to"`
+		To     netip.Prefix `json:"to,omitzero"`
+		Host   string       `json:"host,omitempty"` // in place of To
 		Metric int          `json:"metric"`
 	}
 )
@@ -293,14 +294,14 @@ func (s *Server) changeRoute(w http.ResponseWriter, r *http.Request, change func
 	} else if err := readJSON(w, r, &req); err != nil {
 		return err
 	}
-	if !req.To.IsValid() || req.Metric < 0 {
-		return &Error{Reason: ReasonUsage, Text: "the request names no subnet", Hint: `send {"to": "192.168.14.0/24"}`}
+	if req.To.IsValid() == (req.Host != "") || req.Metric < 0 {
+		return &Error{Reason: ReasonUsage, Text: "the request names no subnet", Hint: `send {"to": "192.168.14.0/24"} or {"host": "build.lab.example"}`}
 	}
-	if req.To != req.To.Masked() {
+	if req.To.IsValid() && req.To != req.To.Masked() {
 		return &Error{Reason: ReasonUsage, Text: fmt.Sprintf("%s has host bits set", req.To), Hint: "did you mean " + req.To.Masked().String() + "?"}
 	}
 	ctx := context.WithoutCancel(r.Context())
-	if err := change(ctx, name, Route{To: req.To, Metric: req.Metric}); err != nil {
+	if err := change(ctx, name, Route{To: req.To, Host: req.Host, Metric: req.Metric}); err != nil {
 		return err
 	}
 	st, err := s.opts.Backend.Session(ctx, name)
