@@ -98,14 +98,17 @@ func newDesktop(t *testing.T, size string) *desktop {
 			t.Fatal(err)
 		}
 	}
-	display := strings.TrimSpace(d.firstLine("Xvfb", "-displayfd", "3", "-screen", "0", size+"x24", "-nolisten", "tcp", "-noreset"))
-	address := strings.TrimSpace(d.firstLine("dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address=3", "--address=unix:path="+filepath.Join(d.dir, "run", "bus")))
+	// What the bus starts, it starts with its own environment.
 	home := filepath.Join(d.dir, "home")
 	d.env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + filepath.Join(d.dir, "tmp"), "XDG_RUNTIME_DIR=" + filepath.Join(d.dir, "run"),
 		"XDG_CONFIG_HOME=" + home + "/.config", "XDG_CACHE_HOME=" + home + "/.cache", "XDG_DATA_HOME=" + home + "/.local/share",
-		"DISPLAY=:" + display, "DBUS_SESSION_BUS_ADDRESS=" + address, "NO_AT_BRIDGE=1", "XDG_CURRENT_DESKTOP=XFCE", "LANG=C",
+		"NO_AT_BRIDGE=1", "XDG_CURRENT_DESKTOP=XFCE", "LANG=C",
 	}
+	display := d.firstLine("Xvfb", "-displayfd", "3", "-screen", "0", size+"x24", "-nolisten", "tcp", "-noreset")
+	d.env = append(d.env, "DISPLAY=:"+display)
+	address := d.firstLine("dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address=3", "--address=unix:path="+filepath.Join(d.dir, "run", "bus"))
+	d.env = append(d.env, "DBUS_SESSION_BUS_ADDRESS="+address)
 	conn, err := dbus.Connect(address)
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +128,7 @@ func (d *desktop) firstLine(name string, args ...string) string {
 	}
 	defer r.Close()
 	cmd := exec.Command(name, args...)
-	cmd.ExtraFiles = []*os.File{w}
+	cmd.Env, cmd.ExtraFiles = d.env, []*os.File{w}
 	var log bytes.Buffer
 	cmd.Stderr = &log
 	err = cmd.Start()
@@ -141,7 +144,7 @@ func (d *desktop) firstLine(name string, args ...string) string {
 	if err != nil && line == "" {
 		d.t.Fatalf("%s: %v: %s", name, err, log.String())
 	}
-	return line
+	return strings.TrimSpace(line)
 }
 
 // A process is a program on the desktop.

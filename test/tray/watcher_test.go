@@ -162,7 +162,9 @@ func (i *icon) entries(l layout) (list []entry) {
 			continue
 		}
 		e := entry{id: child.ID, children: i.entries(child)}
-		e.label, _ = child.Properties["label"].Value().(string)
+		label, _ := child.Properties["label"].Value().(string)
+		// As a panel shows it: two underscores are one, and one alone is none.
+		e.label = strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(label, "__", "\x00"), "_", ""), "\x00", "_")
 		if enabled, ok := child.Properties["enabled"].Value().(bool); ok {
 			e.disabled = !enabled
 		}
