@@ -41,6 +41,7 @@ func (srv *Server) roomForSession() error {
 func (srv *Server) assign(s *session, name string) (local, remote netip.Addr, err error) {
 	local, remote, err = srv.tryAssign(s, name)
 	if err != nil {
+		srv.probeStale(s, err)
 		srv.log.Warn("session refused", "client", s.ctl.peer.Addr().String(), "user", name, "reason", err)
 	}
 	return local, remote, err

@@ -110,6 +110,7 @@ func (srv *Server) makeSession(c *control, callID, peerCallID uint16, pathMTU in
 		OpenTUN:    s.openTUN,
 		OnEvent:    s.event,
 		PathMTU:    pathMTU,
+		Outer:      c.peer.Addr(),
 	})
 	return s
 }
@@ -341,6 +342,10 @@ func (s *session) event(ev tunnel.Event) {
 		return
 	case tunnel.Down:
 		s.info.Up = false
+	case tunnel.ProbeFailed:
+		s.mu.Unlock()
+		s.abort(errStale)
+		return
 	}
 	s.mu.Unlock()
 }
