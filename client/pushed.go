@@ -75,16 +75,16 @@ func (p *pushPolicy) judge(o *offer) (taken bool, why string) {
 		return true, "default_route is true: everything goes through the tunnel already"
 	case !reachable(o.to):
 		return false, "no address of it can be sent to through a tunnel"
-	case p.pushed.Mode == profiles.PushedIgnore:
-		return false, "pushed_routes is ignore"
-	case o.to.Contains(p.gateway):
-		return false, "it covers the gateway " + p.gateway.String()
+	case slices.Contains(p.requested, o.to):
+		return false, "it goes through the tunnel already"
 	case o.to.IsSingleIP() && o.to.Addr() == p.peer:
 		return false, "the server's own address has its route already"
 	case o.to.IsSingleIP() && o.to.Addr() == p.local:
 		return false, "it is our own address in the tunnel"
-	case slices.Contains(p.requested, o.to):
-		return false, "the profile has it already"
+	case p.pushed.Mode == profiles.PushedIgnore:
+		return false, "pushed_routes is ignore"
+	case o.to.Contains(p.gateway):
+		return false, "it covers the gateway " + p.gateway.String()
 	case slices.Contains(p.dropped, o.to):
 		return false, "it was taken out by hand"
 	}
