@@ -78,7 +78,7 @@ const MaxSections = 12
 
 // The longest lines that go into a menu, in characters.
 const (
-	maxLine    = 90
+	maxLine    = 72
 	maxDetails = 24
 )
 
@@ -197,8 +197,8 @@ func section(w *World, p control.ProfileInfo, now time.Time, t *Texts) (Section,
 		icon, words, s.Act = IconFailed, t.Say("state.bad"), Row{Text: connect.Text}
 		s.Error.Text, s.Fix.Text = clip(p.Error), t.Say("state.bad.fix", p.Name)
 	}
-	if len(s.Details) == 0 {
-		s.Details = plain(p, t)
+	if st.State != control.StateUp {
+		s.Details = append(s.Details, plain(p, t)...)
 	}
 	if len(s.Details) > maxDetails {
 		rest := len(s.Details) - maxDetails + 1
@@ -216,8 +216,15 @@ func (s *Section) fault(e *control.Error, t *Texts) {
 	if e == nil {
 		return
 	}
-	s.Error.Text = clip(t.Reason(e))
-	s.Fix.Text = clip(t.Fix(e))
+	reason, fix := t.Reason(e), t.Fix(e)
+	s.Error.Text, s.Fix.Text = clip(reason), clip(fix)
+	for _, text := range []string{reason, fix} {
+		if clip(text) != text { // all of it is in the submenu
+			for _, l := range wrap(text) {
+				s.Details = append(s.Details, Row{Text: l})
+			}
+		}
+	}
 }
 
 // plain is what there is to say of a profile that is not up.
@@ -282,6 +289,23 @@ func Bytes(n uint64) string {
 		return fmt.Sprintf("%.0f %s", v, units[i])
 	}
 	return fmt.Sprintf("%.1f %s", v, units[i])
+}
+
+// wrap breaks s into lines that a menu can bear, between words.
+func wrap(s string) (lines []string) {
+	line := ""
+	for _, word := range strings.Fields(s) {
+		switch {
+		case line == "":
+			line = clip(word)
+		case len([]rune(line))+1+len([]rune(word)) > maxLine:
+			lines = append(lines, line)
+			line = clip(word)
+		default:
+			line += " " + word
+		}
+	}
+	return append(lines, line)
 }
 
 // clip makes one line of s, no longer than a menu can bear.

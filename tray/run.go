@@ -73,7 +73,6 @@ type tray struct {
 	frame      int
 	restore    []string // up when the daemon went away
 	loggedIn   bool     // what is connected at login has been asked for
-	failedAuth map[string]bool
 }
 
 // Run shows how things are and does what is clicked, until Quit is or ctx
@@ -89,7 +88,7 @@ func Run(ctx context.Context, opts Options) error {
 		opts.Notify = func(Notice) {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	t := &tray{opts: opts, world: NewWorld(), ctx: ctx, inbox: make(chan func(), 16), failedAuth: map[string]bool{}}
+	t := &tray{opts: opts, world: NewWorld(), ctx: ctx, inbox: make(chan func(), 16)}
 	defer t.work.Wait()
 	defer cancel()
 	t.readLogin()
@@ -280,8 +279,8 @@ func (t *tray) connect(profile string, silent bool) {
 		return
 	}
 	info := t.world.Profiles[i]
+	question := Question{Profile: info, Again: t.world.AuthRefused(profile), Silent: silent}
 	t.world.Trying(profile)
-	question := Question{Profile: info, Again: t.failedAuth[profile], Silent: silent}
 	if info.Asks && t.opts.Password != nil {
 		t.world.Asking[profile] = true
 	}
@@ -300,7 +299,6 @@ func (t *tray) connect(profile string, silent bool) {
 }
 
 func (t *tray) connected(profile string, silent bool, answer Answer, err error) {
-	t.failedAuth[profile] = control.ReasonOf(err) == control.ReasonAuth
 	switch {
 	case err == nil:
 		if answer.Keep != nil {

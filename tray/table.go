@@ -75,7 +75,7 @@ var table = map[string][2]string{
 	"fix.mppe":        {"make the profile's mppe and the server's setting meet", "프로파일의 mppe 설정을 서버와 맞추세요"},
 	"fix.gre":         {"a firewall or router on the way drops GRE (IP protocol 47)", "중간 방화벽이나 공유기가 GRE(IP 프로토콜 47)를 막고 있습니다"},
 	"fix.conflict":    {"goppptp plan shows what is in the way", "goppptp plan 명령으로 충돌하는 경로를 확인하세요"},
-	"fix.permission":  {"join the group goppptp: sudo usermod -aG goppptp $USER, then log in again", "goppptp 그룹에 가입하세요: sudo usermod -aG goppptp $USER 실행 후 다시 로그인"},
+	"fix.permission":  {"sudo usermod -aG goppptp $USER, then log in again", "sudo usermod -aG goppptp $USER 실행 후 다시 로그인하세요"},
 
 	"notice.up":          {"%s is connected", "%s 연결됨"},
 	"notice.up.body":     {"%s, %s", "%s, %s"},

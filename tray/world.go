@@ -166,6 +166,15 @@ func (w *World) Refused(profile string, e *control.Error) []Notice {
 // Trying takes in that profile was asked for: what went wrong before is past.
 func (w *World) Trying(profile string) { delete(w.refused, profile) }
 
+// AuthRefused reports whether profile is down for want of the right password.
+func (w *World) AuthRefused(profile string) bool {
+	e := w.refused[profile]
+	if st := w.Sessions[profile]; st.State == control.StateFailed {
+		e = st.Error
+	}
+	return e != nil && e.Reason == control.ReasonAuth
+}
+
 // Live returns how many sessions are up or on their way.
 func (w *World) Live() int {
 	n := 0
