@@ -107,6 +107,7 @@ func (s *Session) isReadyLocked() bool {
 const (
 	backoffMin = time.Second
 	backoffMax = 30 * time.Second
+	quickTries = 3 // after the network has changed, before it doubles
 )
 
 // Run connects and stays until ctx is done, and takes everything back. It
@@ -140,7 +141,7 @@ func (s *Session) Run(ctx context.Context) error {
 }
 
 func (s *Session) run(ctx context.Context) error {
-	backoff := backoffMin
+	backoff, quick := backoffMin, 0
 	for attempt := 1; ; attempt++ {
 		s.update(func(st *control.Status) {
 			st.Attempt = attempt - 1
@@ -170,9 +171,14 @@ func (s *Session) run(ctx context.Context) error {
 		}
 		s.startOnDown()
 		wait := backoff/2 + rand.N(backoff)
-		backoff = min(2*backoff, backoffMax)
-		if moved {
-			wait, backoff = 0, backoffMin
+		switch {
+		case moved:
+			wait, quick = 0, quickTries
+		case quick > 0: // the server may hold the old session for alive still
+			quick--
+			wait = backoffMin/2 + rand.N(backoffMin/2)
+		default:
+			backoff = min(2*backoff, backoffMax)
 		}
 		s.missed(ctx, err)
 		next := time.Now().Add(wait)
