@@ -186,7 +186,13 @@ func (d *dialog) keyfile() string {
 		b.WriteByte('\n')
 	}
 	group("VPN Plugin UI", "Version", "2", "Title", d.title(), "Description", d.description())
-	group("password", "Value", d.secrets["password"], "Label", "Password", "IsSecret", "true",
+	// What is asked for stands in the field already; a refused password is of no
+	// use there.
+	value := d.secrets["password"]
+	if d.ask() {
+		value = ""
+	}
+	group("password", "Value", value, "Label", "Password", "IsSecret", "true",
 		"ShouldAsk", strconv.FormatBool(d.ask()))
 	return b.String()
 }
