@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"goppptp/internal/strictyaml"
 )
 
 // ErrNoRoute says that RemoveRoute found nothing to remove.
@@ -109,7 +111,7 @@ func (p *Profile) edit(change func(*Profile), byLine func(text []byte) []byte, b
 	texts := [][]byte{byLine(p.source())}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(p.source(), &doc); err == nil && len(doc.Content) > 0 {
-		byNode(follow(doc.Content[0]))
+		byNode(strictyaml.Follow(doc.Content[0]))
 		var b bytes.Buffer
 		enc := yaml.NewEncoder(&b)
 		enc.SetIndent(2)
@@ -176,7 +178,7 @@ func pair(text []byte, name string) (key, value *yaml.Node) {
 	if yaml.Unmarshal(text, &doc) != nil || len(doc.Content) == 0 {
 		return nil, nil
 	}
-	root := follow(doc.Content[0])
+	root := strictyaml.Follow(doc.Content[0])
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		if root.Content[i].Value == name {
 			return root.Content[i], root.Content[i+1]
@@ -199,7 +201,7 @@ func sequenceAt(root *yaml.Node, name string) *yaml.Node {
 		if v.Kind != yaml.SequenceNode {
 			was := *v
 			*v = yaml.Node{Kind: yaml.SequenceNode}
-			if !isNull(&was) {
+			if !strictyaml.IsNull(&was) {
 				v.Content = []*yaml.Node{&was}
 			}
 		}
@@ -228,7 +230,7 @@ func insertRoute(text []byte, r Route) []byte {
 	lines := strings.SplitAfter(string(text), "\n")
 	after, indent := key.Line, key.Column-1+2
 	switch {
-	case isNull(seq) && seq.Value == "":
+	case strictyaml.IsNull(seq) && seq.Value == "":
 	case seq.Kind == yaml.SequenceNode && seq.Style&yaml.FlowStyle == 0 && len(seq.Content) > 0:
 		after, indent = lastLine(seq), seq.Column-1
 	default:

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"goppptp/internal/strictyaml"
 )
 
 // DefaultHookTimeout is how long a hook may run that does not say otherwise.
@@ -46,9 +48,9 @@ func hooks(field func(*Profile) *[]Hook) setter {
 			}
 		}
 		switch {
-		case isNull(n):
+		case strictyaml.IsNull(n):
 		case n.Kind == yaml.SequenceNode && len(n.Content) == 0:
-		case n.Kind == yaml.SequenceNode && follow(n.Content[0]).Kind != yaml.ScalarNode:
+		case n.Kind == yaml.SequenceNode && strictyaml.Follow(n.Content[0]).Kind != yaml.ScalarNode:
 			ps.list(key, n, one)
 		default:
 			one(key, n)
@@ -61,7 +63,7 @@ const hookExample = "write it as in [/usr/local/sbin/tunnel-up, --quiet]; there 
 
 // hook reads [PROGRAM, ARGUMENT…] or {run: […], timeout: …, required: …}.
 func (ps *parser) hook(key string, n *yaml.Node, mayRequire bool) (h Hook, ok bool) {
-	before := len(ps.errs)
+	before := len(ps.Errs)
 	switch n.Kind {
 	case yaml.SequenceNode:
 		h.Run = ps.program(key, n)
@@ -75,24 +77,24 @@ func (ps *parser) hook(key string, n *yaml.Node, mayRequire bool) (h Hook, ok bo
 			case "required":
 				h.Required, _ = ps.boolean(full, v)
 				if h.Required && !mayRequire {
-					ps.fail(v, full, "remove it", "%s: only a command of on_up can be required", full)
+					ps.Fail(v, full, "remove it", "%s: only a command of on_up can be required", full)
 				}
 			}
 		})
 		if at["run"] == nil {
-			ps.fail(n, key, "write it as in {run: [/usr/local/sbin/tunnel-up], timeout: 10s}", `%s: the key "run" is missing`, key)
+			ps.Fail(n, key, "write it as in {run: [/usr/local/sbin/tunnel-up], timeout: 10s}", `%s: the key "run" is missing`, key)
 		}
 	default:
-		ps.fail(n, key, hookExample, "%s: expected a list of a program and its arguments, found %s", key, describe(n))
+		ps.Fail(n, key, hookExample, "%s: expected a list of a program and its arguments, found %s", key, strictyaml.Describe(n))
 	}
-	return h, len(ps.errs) == before
+	return h, len(ps.Errs) == before
 }
 
 // program is argv with an absolute path in front: hooks get no PATH of ours.
 func (ps *parser) program(key string, n *yaml.Node) []string {
 	argv := ps.argv(key, n, hookExample)
 	if len(argv) > 0 && !filepath.IsAbs(argv[0]) {
-		ps.fail(n, key, "write the path from / on, as in /usr/local/sbin/tunnel-up", "%s: %q is no absolute path", key, clip(argv[0]))
+		ps.Fail(n, key, "write the path from / on, as in /usr/local/sbin/tunnel-up", "%s: %q is no absolute path", key, strictyaml.Clip(argv[0]))
 	}
 	return argv
 }
@@ -100,11 +102,11 @@ func (ps *parser) program(key string, n *yaml.Node) []string {
 // argv reads a list of a program and its arguments.
 func (ps *parser) argv(key string, n *yaml.Node, example string) (argv []string) {
 	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
-		ps.fail(n, key, example, "%s: expected a list of a program and its arguments, found %s", key, describe(n))
+		ps.Fail(n, key, example, "%s: expected a list of a program and its arguments, found %s", key, strictyaml.Describe(n))
 		return nil
 	}
 	ps.list(key, n, func(key string, n *yaml.Node) {
-		if n.Kind == yaml.ScalarNode && n.Value == "" && len(argv) > 0 && !isNull(n) {
+		if n.Kind == yaml.ScalarNode && n.Value == "" && len(argv) > 0 && !strictyaml.IsNull(n) {
 			argv = append(argv, "") // an empty argument is one
 		} else if s, ok := ps.text(key, n, "a program or an argument"); ok {
 			argv = append(argv, s)

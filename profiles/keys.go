@@ -2,11 +2,14 @@ package profiles
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"goppptp/internal/strictyaml"
 )
 
 const (
@@ -22,19 +25,19 @@ func setGateway(ps *parser, p *Profile, key string, n *yaml.Node) {
 	}
 	host, port, found := strings.Cut(s, ":")
 	if strings.Contains(port, ":") {
-		ps.fail(n, key, "give an IPv4 address or a name", "%s: PPTP's GRE runs over IPv4, %s cannot be dialled", key, strconv.Quote(clip(s)))
+		ps.Fail(n, key, "give an IPv4 address or a name", "%s: PPTP's GRE runs over IPv4, %s cannot be dialled", key, strictyaml.Quote(s))
 		return
 	}
 	if found {
 		v, err := strconv.ParseUint(port, 10, 16)
 		if err != nil || v == 0 {
-			ps.fail(n, key, "a port is 1 to 65535, usually 1723", "%s: %s is no port", key, strconv.Quote(clip(port)))
+			ps.Fail(n, key, "a port is 1 to 65535, usually 1723", "%s: %s is no port", key, strictyaml.Quote(port))
 			return
 		}
 		p.Port = uint16(v)
 	}
 	if a, err := netip.ParseAddr(host); (err != nil || !a.Is4() || a.IsUnspecified() || a.IsMulticast()) && !IsHostName(host) {
-		ps.fail(n, key, "write it as in vpn.example.com or 192.0.2.1:1723", "%s: %s is neither a host name nor an IPv4 address", key, strconv.Quote(clip(host)))
+		ps.Fail(n, key, "write it as in vpn.example.com or 192.0.2.1:1723", "%s: %s is neither a host name nor an IPv4 address", key, strictyaml.Quote(host))
 		return
 	}
 	p.Gateway = host
@@ -46,11 +49,11 @@ func setUser(ps *parser, p *Profile, key string, n *yaml.Node) {
 		return
 	}
 	if domain, account, found := strings.Cut(s, `\`); found && (domain == "" || account == "" || strings.Contains(account, `\`)) {
-		ps.fail(n, key, `write it as in DOMAIN\user`, "%s: %s is not a domain, one backslash and a name", key, strconv.Quote(clip(s)))
+		ps.Fail(n, key, `write it as in DOMAIN\user`, "%s: %s is not a domain, one backslash and a name", key, strictyaml.Quote(s))
 		return
 	}
 	if len(s) > 255 { // the name field of a CHAP response that fits every peer
-		ps.fail(n, key, "", "%s: longer than 255 octets", key)
+		ps.Fail(n, key, "", "%s: longer than 255 octets", key)
 		return
 	}
 	p.User = s
@@ -58,12 +61,12 @@ func setUser(ps *parser, p *Profile, key string, n *yaml.Node) {
 
 func setPassword(ps *parser, p *Profile, key string, n *yaml.Node) {
 	// The value never goes into an error.
-	if n.Kind != yaml.ScalarNode || isNull(n) || n.Value == "" {
+	if n.Kind != yaml.ScalarNode || strictyaml.IsNull(n) || n.Value == "" {
 		what := "a list or a mapping"
 		if n.Kind == yaml.ScalarNode {
 			what = "nothing"
 		}
-		ps.fail(n, key, "remove the key to be asked, and quote a password with special characters", "%s: expected a text, found %s", key, what)
+		ps.Fail(n, key, "remove the key to be asked, and quote a password with special characters", "%s: expected a text, found %s", key, what)
 		return
 	}
 	p.Password = Secret(n.Value)
@@ -92,7 +95,7 @@ func setRoutes(ps *parser, p *Profile, key string, n *yaml.Node) {
 				}
 			})
 			if at["to"] == nil {
-				ps.fail(n, key, "write it as in {to: 172.16.0.0/16, metric: 5}", `%s: the key "to" is missing`, key)
+				ps.Fail(n, key, "write it as in {to: 172.16.0.0/16, metric: 5}", `%s: the key "to" is missing`, key)
 			}
 		default:
 			ps.destination(key, n, &r)
@@ -136,7 +139,7 @@ func setPushedRoutes(ps *parser, p *Profile, key string, n *yaml.Node) {
 		return
 	}
 	if v, message, _ := parsePrefix(n.Value); n.Kind == yaml.ScalarNode && message == "" {
-		ps.fail(n, key, "write ["+v.String()+"]", "%s: the subnets inside which routes are taken stand in a list", key)
+		ps.Fail(n, key, "write ["+v.String()+"]", "%s: the subnets inside which routes are taken stand in a list", key)
 		return
 	}
 	if s, ok := ps.oneOf(key, n, string(PushedIgnore), string(PushedAccept)); ok {
@@ -163,7 +166,7 @@ func setDomains(ps *parser, p *Profile, key string, n *yaml.Node) {
 			return
 		}
 		if s = strings.TrimSuffix(s, "."); !IsHostName(s) {
-			ps.fail(n, key, "write it as in lab.example", "%s: %s is not a domain", key, strconv.Quote(clip(s)))
+			ps.Fail(n, key, "write it as in lab.example", "%s: %s is not a domain", key, strictyaml.Quote(s))
 			return
 		}
 		p.Domains = append(p.Domains, s)
@@ -189,41 +192,41 @@ func setMPPE(ps *parser, p *Profile, key string, n *yaml.Node) {
 
 func (ps *parser) bits(key string, n *yaml.Node) []int {
 	var out []int
-	before := len(ps.errs)
+	before := len(ps.Errs)
 	seen := map[int]bool{}
 	ps.list(key, n, func(key string, n *yaml.Node) {
 		v, err := strconv.Atoi(n.Value)
 		switch {
 		case n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || err != nil || v != 40 && v != 56 && v != 128:
-			ps.fail(n, key, "", "%s: expected 40, 56 or 128, found %s", key, describe(n))
+			ps.Fail(n, key, "", "%s: expected 40, 56 or 128, found %s", key, strictyaml.Describe(n))
 		case seen[v]:
-			ps.fail(n, key, "remove it", "%s: %d is named twice", key, v)
+			ps.Fail(n, key, "remove it", "%s: %d is named twice", key, v)
 		default:
 			seen[v] = true
 			out = append(out, v)
 		}
 	})
-	if len(out) == 0 && len(ps.errs) == before {
-		ps.fail(n, key, `write [128], or "mppe: {require: false}" to go without`, "%s: no key length is named", key)
+	if len(out) == 0 && len(ps.Errs) == before {
+		ps.Fail(n, key, `write [128], or "mppe: {require: false}" to go without`, "%s: no key length is named", key)
 	}
 	return out
 }
 
 func setAuth(ps *parser, p *Profile, key string, n *yaml.Node) {
 	var out []string
-	before := len(ps.errs)
+	before := len(ps.Errs)
 	ps.list(key, n, func(key string, n *yaml.Node) {
 		s, ok := ps.oneOf(key, n, "mschapv2", "eap", "mschap", "chap", "pap")
 		switch {
 		case !ok:
-		case contains(out, s):
-			ps.fail(n, key, "remove it", "%s: %s is named twice", key, s)
+		case slices.Contains(out, s):
+			ps.Fail(n, key, "remove it", "%s: %s is named twice", key, s)
 		default:
 			out = append(out, s)
 		}
 	})
-	if len(out) == 0 && len(ps.errs) == before {
-		ps.fail(n, key, "write [mschapv2]", "%s: no method is named", key)
+	if len(out) == 0 && len(ps.Errs) == before {
+		ps.Fail(n, key, "write [mschapv2]", "%s: no method is named", key)
 	}
 	p.Auth = out
 }
@@ -234,7 +237,7 @@ func setMTU(ps *parser, p *Profile, key string, n *yaml.Node) {
 		return
 	}
 	if v, err := strconv.Atoi(n.Value); n.Kind != yaml.ScalarNode || err != nil || v < minMTU || v > maxMTU {
-		ps.fail(n, key, "", "%s: expected auto or a number from %d to %d, found %s", key, minMTU, maxMTU, describe(n))
+		ps.Fail(n, key, "", "%s: expected auto or a number from %d to %d, found %s", key, minMTU, maxMTU, strictyaml.Describe(n))
 	} else {
 		p.MTU = v
 	}

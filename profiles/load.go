@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+
+	"goppptp/internal/strictyaml"
 )
 
 // SystemDir holds the profiles that everybody may bring up.
@@ -49,7 +51,7 @@ func CheckName(name string) error {
 		bad = bad || !(c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || strings.IndexByte(".-_@", c) >= 0)
 	}
 	if bad {
-		return &Error{File: fmt.Sprintf("profile %q", clip(name)), Message: "not a name for a profile",
+		return &Error{File: fmt.Sprintf("profile %q", strictyaml.Clip(name)), Message: "not a name for a profile",
 			Suggestion: "use at most 64 letters, digits and . - _ @, a letter or digit first"}
 	}
 	return nil

@@ -3,10 +3,13 @@ package profiles
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
 	"time"
+
+	"goppptp/internal/strictyaml"
 )
 
 // The types of VPN connection that NetworkManager hands to us.
@@ -65,7 +68,7 @@ type nmReader struct {
 }
 
 func (r *nmReader) fail(key, suggestion, format string, args ...any) {
-	r.errs = append(r.errs, &Error{File: "connection " + strconv.Quote(clip(r.c.ID)), Key: key, Message: fmt.Sprintf(format, args...), Suggestion: suggestion})
+	r.errs = append(r.errs, &Error{File: "connection " + strictyaml.Quote(r.c.ID), Key: key, Message: fmt.Sprintf(format, args...), Suggestion: suggestion})
 }
 
 // yes reads a boolean; fallback where the key is missing.
@@ -78,7 +81,7 @@ func (r *nmReader) yes(key string, fallback bool) bool {
 	case v == "no":
 		return false
 	default:
-		r.fail(key, "", "%s: expected yes or no, found %s", key, strconv.Quote(clip(v)))
+		r.fail(key, "", "%s: expected yes or no, found %s", key, strictyaml.Quote(v))
 		return fallback
 	}
 }
@@ -91,7 +94,7 @@ func (r *nmReader) number(key string, lo, hi int) (n int, ok bool) {
 	}
 	n, err := strconv.Atoi(v)
 	if err != nil || n < lo || n > hi {
-		r.fail(key, "", "%s: expected a whole number from %d to %d, found %s", key, lo, hi, strconv.Quote(clip(v)))
+		r.fail(key, "", "%s: expected a whole number from %d to %d, found %s", key, lo, hi, strictyaml.Quote(v))
 		return 0, false
 	}
 	return n, true
@@ -122,7 +125,7 @@ func (c *NMConnection) Profile() (*Profile, error) {
 	r := &nmReader{c: c}
 	own := c.Type == NMService
 	if !own && c.Type != NMServicePPTP {
-		r.fail("", "it is "+NMService+" or "+NMServicePPTP, "the service type %s is not ours", strconv.Quote(clip(c.Type)))
+		r.fail("", "it is "+NMService+" or "+NMServicePPTP, "the service type %s is not ours", strictyaml.Quote(c.Type))
 		return nil, r.errs
 	}
 	r.unknown(own)
@@ -148,18 +151,11 @@ func (r *nmReader) unknown(own bool) {
 	sort.Strings(keys)
 	for _, k := range keys {
 		switch {
-		case contains(known, k):
-		case contains(nmKeyNames(true), k):
+		case slices.Contains(known, k):
+		case slices.Contains(nmKeyNames(true), k):
 			r.fail(k, "make it a connection of type goppptp", "the key %q is not for connections of type pptp", k)
 		default:
-			suggestion := didYouMean(k, nil)
-			best := 1 + max(1, len(k)/3)
-			for _, name := range known {
-				if d := distance(strings.ToLower(k), name); d < best {
-					best, suggestion = d, fmt.Sprintf("did you mean %q?", name)
-				}
-			}
-			r.fail(k, suggestion, "unknown key %q in vpn.data", clip(k))
+			r.fail(k, strictyaml.DidYouMean(k, known), "unknown key %q in vpn.data", strictyaml.Clip(k))
 		}
 	}
 }
@@ -195,13 +191,13 @@ func (r *nmReader) account(p *Profile) {
 	case host == "":
 		r.fail("gateway", "", "gateway: the server's name or address is missing")
 	case (err != nil || !a.Is4() || a.IsUnspecified() || a.IsMulticast()) && !IsHostName(host):
-		r.fail("gateway", "write it as in vpn.example.com or 192.0.2.1", "gateway: %s is neither a host name nor an IPv4 address", strconv.Quote(clip(r.c.Data["gateway"])))
+		r.fail("gateway", "write it as in vpn.example.com or 192.0.2.1", "gateway: %s is neither a host name nor an IPv4 address", strictyaml.Quote(r.c.Data["gateway"]))
 	default:
 		p.Gateway = host
 	}
 	if found {
 		if v, err := strconv.ParseUint(port, 10, 16); err != nil || v == 0 {
-			r.fail("gateway", "a port is 1 to 65535, usually 1723", "gateway: %s is no port", strconv.Quote(clip(port)))
+			r.fail("gateway", "a port is 1 to 65535, usually 1723", "gateway: %s is no port", strictyaml.Quote(port))
 		} else {
 			p.Port = uint16(v)
 		}
@@ -215,7 +211,7 @@ func (r *nmReader) account(p *Profile) {
 	}
 	if domain := r.c.Data["domain"]; domain != "" && p.User != "" {
 		if strings.ContainsRune(p.User, '\\') {
-			r.fail("domain", "", "domain: the user %s names a domain already", strconv.Quote(clip(p.User)))
+			r.fail("domain", "", "domain: the user %s names a domain already", strictyaml.Quote(p.User))
 		}
 		p.User = domain + `\` + p.User
 	}
@@ -236,9 +232,9 @@ func (r *nmReader) security(p *Profile, own bool) {
 	if list := r.words("auth"); len(list) > 0 {
 		p.Auth = nil
 		for _, m := range list {
-			if !contains([]string{"mschapv2", "eap", "mschap", "chap", "pap"}, m) {
-				r.fail("auth", "", "auth: expected mschapv2, eap, mschap, chap or pap, found %s", strconv.Quote(clip(m)))
-			} else if !contains(p.Auth, m) {
+			if !slices.Contains([]string{"mschapv2", "eap", "mschap", "chap", "pap"}, m) {
+				r.fail("auth", "", "auth: expected mschapv2, eap, mschap, chap or pap, found %s", strictyaml.Quote(m))
+			} else if !slices.Contains(p.Auth, m) {
 				p.Auth = append(p.Auth, m)
 			}
 		}
@@ -285,7 +281,7 @@ func (r *nmReader) security(p *Profile, own bool) {
 				n, _ := strconv.Atoi(w)
 				p.MPPE.Bits = append(p.MPPE.Bits, n)
 			default:
-				r.fail("mppe-bits", "", "mppe-bits: expected 40, 56 or 128, found %s", strconv.Quote(clip(w)))
+				r.fail("mppe-bits", "", "mppe-bits: expected 40, 56 or 128, found %s", strictyaml.Quote(w))
 			}
 		}
 	}
@@ -293,7 +289,7 @@ func (r *nmReader) security(p *Profile, own bool) {
 	switch {
 	case len(p.Auth) == 0:
 		r.fail("auth", "allow one of them", "every authentication method is refused")
-	case p.MPPE.Require && !contains(p.Auth, "mschapv2") && !contains(p.Auth, "mschap") && !contains(p.Auth, "eap"):
+	case p.MPPE.Require && !slices.Contains(p.Auth, "mschapv2") && !slices.Contains(p.Auth, "mschap") && !slices.Contains(p.Auth, "eap"):
 		r.fail("require-mppe", "allow MS-CHAPv2", "encryption is required, and every authentication method that gives it keys is refused (MS-CHAP, MS-CHAPv2, EAP)")
 	}
 }
@@ -361,11 +357,11 @@ func (r *nmReader) routing(p *Profile, own bool) {
 	// The resolver is NetworkManager's business: the session touches nothing.
 	p.DNS = DNSKeep
 	if v := c.Data["dns"]; v != "" && v != string(DNSKeep) && v != string(DNSUse) {
-		r.fail("dns", "", "dns: expected keep or use, found %s", strconv.Quote(clip(v)))
+		r.fail("dns", "", "dns: expected keep or use, found %s", strictyaml.Quote(v))
 	}
 	for _, d := range r.words("domains") {
 		if !IsHostName(strings.TrimSuffix(d, ".")) {
-			r.fail("domains", "", "domains: %s is not a domain", strconv.Quote(clip(d)))
+			r.fail("domains", "", "domains: %s is not a domain", strictyaml.Quote(d))
 			continue
 		}
 		p.Domains = append(p.Domains, strings.TrimSuffix(d, "."))

@@ -1,17 +1,14 @@
 package profiles
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
-	"regexp"
 	"sort"
-	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"goppptp/internal/strictyaml"
 )
 
 const maxSize = 1 << 20 // of a profile, in octets
@@ -20,7 +17,7 @@ const maxSize = 1 << 20 // of a profile, in octets
 // element without .yaml becomes the profile's name; nothing is read from disk.
 // The error is an Errors.
 func Parse(path string, data []byte) (*Profile, error) {
-	ps := &parser{file: path}
+	ps := newParser(path)
 	p := New(nameOf(path))
 	p.Path = path
 	text := append([]byte{}, data...)
@@ -28,12 +25,12 @@ func Parse(path string, data []byte) (*Profile, error) {
 	if root := ps.document(data); root != nil {
 		ps.profile(p, root)
 	}
-	if len(ps.errs) > 0 {
-		sort.SliceStable(ps.errs, func(i, j int) bool {
-			a, b := ps.errs[i], ps.errs[j]
+	if len(ps.Errs) > 0 {
+		sort.SliceStable(ps.Errs, func(i, j int) bool {
+			a, b := ps.Errs[i], ps.Errs[j]
 			return a.Line < b.Line || a.Line == b.Line && a.Column < b.Column
 		})
-		return nil, ps.errs
+		return nil, ps.Errs
 	}
 	return p, nil
 }
@@ -46,117 +43,38 @@ func nameOf(path string) string {
 	return name
 }
 
-// parser collects the errors of one file.
-type parser struct {
-	file string
-	errs Errors
-}
+// parser reads one file.
+type parser struct{ strictyaml.Reader }
 
-// fail notes a mistake at n.
-func (ps *parser) fail(n *yaml.Node, key, suggestion, format string, args ...any) {
-	ps.errs = append(ps.errs, &Error{
-		File: ps.file, Line: n.Line, Column: n.Column, Key: key,
-		Message: fmt.Sprintf(format, args...), Suggestion: suggestion,
-	})
+func newParser(path string) *parser {
+	return &parser{strictyaml.Reader{File: path, What: "a profile", Suggest: didYouMean}}
 }
-
-// yamlLine finds the line in the text of a yaml.v3 syntax error, which is the
-// only place where that package says it.
-var yamlLine = regexp.MustCompile(`^yaml: line (\d+): (.*)$`)
 
 // document returns the mapping that is the file's only document, or nil after
 // noting why there is none.
 func (ps *parser) document(data []byte) *yaml.Node {
 	start := &yaml.Node{Line: 1, Column: 1}
 	if len(data) > maxSize {
-		ps.fail(start, "", "", "%d octets are more than a profile can have (%d)", len(data), maxSize)
+		ps.Fail(start, "", "", "%d octets are more than a profile can have (%d)", len(data), maxSize)
 		return nil
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, more yaml.Node
-	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
-		ps.fail(start, "", `a profile needs at least "gateway" and "user"`, "the file is empty")
-		return nil
-	} else if err != nil {
-		ps.syntax(err)
-		return nil
-	}
-	if err := dec.Decode(&more); err == nil {
-		ps.fail(&more, "", `remove everything from "---" on`, "a profile is one YAML document, here is a second")
-		return nil
-	} else if !errors.Is(err, io.EOF) {
-		ps.syntax(err)
-		return nil
-	}
-	root := follow(doc.Content[0])
-	if root.Kind != yaml.MappingNode {
-		ps.fail(root, "", `write lines such as "gateway: vpn.example.com"`, "expected keys and values, found %s", kindOf(root))
+	root := ps.Document(data)
+	switch {
+	case root == nil && len(ps.Errs) == 0:
+		ps.Fail(start, "", `a profile needs at least "gateway" and "user"`, "the file is empty")
+	case root != nil && root.Kind != yaml.MappingNode:
+		ps.Fail(root, "", `write lines such as "gateway: vpn.example.com"`, "expected keys and values, found %s", kindOf(root))
 		return nil
 	}
 	return root
 }
 
-func (ps *parser) syntax(err error) {
-	e := &Error{File: ps.file, Line: 1}
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-		e.Line, _ = strconv.Atoi(m[1])
-		text = m[2]
-	}
-	if strings.HasPrefix(text, "unknown anchor") { // which may be a password
-		text = "unknown anchor"
-		e.Suggestion = "put a text that begins with * into quotes"
-	}
-	e.Message = "not valid YAML: " + text
-	ps.errs = append(ps.errs, e)
-}
-
-// follow resolves an alias. One step is enough, since an anchor cannot stand on
-// an alias; and no more than one is taken, since an alias may lead back up.
-func follow(n *yaml.Node) *yaml.Node {
-	if n.Kind == yaml.AliasNode && n.Alias != nil {
-		return n.Alias
-	}
-	return n
-}
-
-func isNull(n *yaml.Node) bool {
-	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
-}
-
-// kindOf is describe without the text, which may be a password gone astray.
+// kindOf is strictyaml.Describe without the text, which may be a password gone astray.
 func kindOf(n *yaml.Node) string {
-	if n.Kind == yaml.ScalarNode && !isNull(n) {
+	if n.Kind == yaml.ScalarNode && !strictyaml.IsNull(n) {
 		return "a text"
 	}
-	return describe(n)
-}
-
-// describe names what n is, for errors.
-func describe(n *yaml.Node) string {
-	switch {
-	case n.Kind == yaml.MappingNode:
-		return "a mapping"
-	case n.Kind == yaml.SequenceNode:
-		return "a list"
-	case isNull(n):
-		return "nothing"
-	}
-	switch n.ShortTag() {
-	case "!!int", "!!float":
-		return "the number " + n.Value
-	case "!!bool":
-		return "the truth value " + n.Value
-	}
-	return strconv.Quote(clip(n.Value))
-}
-
-// clip keeps an error on one screen line.
-func clip(s string) string {
-	if len(s) > 60 {
-		return s[:57] + "..."
-	}
-	return s
+	return strictyaml.Describe(n)
 }
 
 // setter puts the value n of the key named key into p.
@@ -203,7 +121,7 @@ func (ps *parser) profile(p *Profile, root *yaml.Node) {
 
 	for _, need := range []string{"gateway", "user"} {
 		if at[need] == nil {
-			ps.errs = append(ps.errs, &Error{File: ps.file, Line: root.Line, Column: root.Column, Key: need,
+			ps.Errs = append(ps.Errs, &Error{File: ps.File, Line: root.Line, Column: root.Column, Key: need,
 				Message: fmt.Sprintf("the key %q is missing", need), Suggestion: "add " + needed[need]})
 		}
 	}
@@ -213,15 +131,15 @@ func (ps *parser) profile(p *Profile, root *yaml.Node) {
 			continue
 		}
 		if secret != "" {
-			ps.fail(at[name], name, "keep one of the two", "%q and %q both say where the password is", secret, name)
+			ps.Fail(at[name], name, "keep one of the two", "%q and %q both say where the password is", secret, name)
 		}
 		secret = name
 	}
 	if p.DNS == DNSSplit && len(p.Domains) == 0 && at["dns"] != nil {
-		ps.fail(at["dns"], "dns", `add "domains: [lab.example]"`, `"split" needs the domains that the tunnel's servers answer for`)
+		ps.Fail(at["dns"], "dns", `add "domains: [lab.example]"`, `"split" needs the domains that the tunnel's servers answer for`)
 	}
 	if n := at["auth"]; p.MPPE.Require && n != nil && len(p.Auth) > 0 && keyless(p.Auth) {
-		ps.fail(n, "auth", `add mschapv2, or set "mppe: {require: false}" to go without encryption`,
+		ps.Fail(n, "auth", `add mschapv2, or set "mppe: {require: false}" to go without encryption`,
 			"mppe.require is true, and %s gives no keys to encrypt with", strings.Join(p.Auth, ", "))
 	}
 }
@@ -242,40 +160,7 @@ func keyless(methods []string) bool {
 	return true
 }
 
-// mapping calls each for every known key of n, and notes unknown and repeated
-// ones. It returns where each key stands.
+// mapping is Reader.Mapping for callers that need no more of a key than its name.
 func (ps *parser) mapping(n *yaml.Node, path string, known []string, each func(name string, value *yaml.Node)) map[string]*yaml.Node {
-	at := map[string]*yaml.Node{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := n.Content[i], n.Content[i+1]
-		full := k.Value
-		if path != "" {
-			full = path + "." + k.Value
-		}
-		switch {
-		case k.Kind != yaml.ScalarNode:
-			ps.fail(k, path, "", "expected a key, found %s", describe(k))
-		case !contains(known, k.Value):
-			suggestion := didYouMean(k.Value, known)
-			if suggestion == "" {
-				suggestion = "known here: " + strings.Join(known, ", ")
-			}
-			ps.fail(k, full, suggestion, "unknown key %q", clip(full))
-		case at[k.Value] != nil:
-			ps.fail(k, full, "keep one of them", "the key %q is given twice, first on line %d", full, at[k.Value].Line)
-		default:
-			at[k.Value] = k
-			each(k.Value, follow(v))
-		}
-	}
-	return at
-}
-
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
+	return ps.Mapping(n, path, known, func(name string, _, value *yaml.Node) { each(name, value) })
 }

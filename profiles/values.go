@@ -2,12 +2,14 @@ package profiles
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
 
+	"goppptp/internal/strictyaml"
 	"goppptp/routing"
 )
 
@@ -15,12 +17,12 @@ import (
 // 0123 is the password 0123. Empty and control characters are errors.
 func (ps *parser) text(key string, n *yaml.Node, want string) (string, bool) {
 	switch {
-	case n.Kind != yaml.ScalarNode || isNull(n):
-		ps.fail(n, key, "", "%s: expected %s, found %s", key, want, describe(n))
+	case n.Kind != yaml.ScalarNode || strictyaml.IsNull(n):
+		ps.Fail(n, key, "", "%s: expected %s, found %s", key, want, strictyaml.Describe(n))
 	case n.Value == "":
-		ps.fail(n, key, "", "%s: expected %s, found an empty text", key, want)
+		ps.Fail(n, key, "", "%s: expected %s, found an empty text", key, want)
 	case strings.IndexFunc(n.Value, func(r rune) bool { return r < ' ' || r == 0x7f }) >= 0:
-		ps.fail(n, key, "", "%s: control characters and line ends are not allowed", key)
+		ps.Fail(n, key, "", "%s: control characters and line ends are not allowed", key)
 	default:
 		return n.Value, true
 	}
@@ -34,7 +36,7 @@ func (ps *parser) integer(key string, n *yaml.Node, lo, hi int) (int, bool) {
 			return v, true
 		}
 	}
-	ps.fail(n, key, "", "%s: expected a whole number from %d to %d, found %s", key, lo, hi, describe(n))
+	ps.Fail(n, key, "", "%s: expected a whole number from %d to %d, found %s", key, lo, hi, strictyaml.Describe(n))
 	return 0, false
 }
 
@@ -49,20 +51,20 @@ func (ps *parser) boolean(key string, n *yaml.Node) (value, ok bool) {
 	case "no", "off", "n", "0":
 		suggestion = `write "false"`
 	}
-	ps.fail(n, key, suggestion, "%s: expected true or false, found %s", key, describe(n))
+	ps.Fail(n, key, suggestion, "%s: expected true or false, found %s", key, strictyaml.Describe(n))
 	return false, false
 }
 
 // oneOf reads one of a few words.
 func (ps *parser) oneOf(key string, n *yaml.Node, words ...string) (string, bool) {
-	if n.Kind == yaml.ScalarNode && contains(words, n.Value) {
+	if n.Kind == yaml.ScalarNode && slices.Contains(words, n.Value) {
 		return n.Value, true
 	}
 	suggestion := ""
 	if n.Kind == yaml.ScalarNode {
 		suggestion = didYouMean(n.Value, words)
 	}
-	ps.fail(n, key, suggestion, "%s: expected %s, found %s", key, alternatives(words), describe(n))
+	ps.Fail(n, key, suggestion, "%s: expected %s, found %s", key, alternatives(words), strictyaml.Describe(n))
 	return "", false
 }
 
@@ -77,26 +79,26 @@ func alternatives(words []string) string {
 // a single value that stands for a list of one.
 func (ps *parser) list(key string, n *yaml.Node, each func(key string, n *yaml.Node)) {
 	switch {
-	case isNull(n):
+	case strictyaml.IsNull(n):
 	case n.Kind == yaml.SequenceNode:
 		for i, item := range n.Content {
-			each(key+"["+strconv.Itoa(i)+"]", follow(item))
+			each(key+"["+strconv.Itoa(i)+"]", strictyaml.Follow(item))
 		}
 	case n.Kind == yaml.ScalarNode:
 		each(key, n)
 	default:
-		ps.fail(n, key, "write a list, one entry a line after a dash", "%s: expected a list, found %s", key, describe(n))
+		ps.Fail(n, key, "write a list, one entry a line after a dash", "%s: expected a list, found %s", key, strictyaml.Describe(n))
 	}
 }
 
 // section calls each for the keys of the mapping n, which may be absent.
 func (ps *parser) section(key string, n *yaml.Node, known []string, each func(name, full string, n *yaml.Node)) {
 	switch {
-	case isNull(n):
+	case strictyaml.IsNull(n):
 	case n.Kind == yaml.MappingNode:
 		ps.mapping(n, key, known, func(name string, v *yaml.Node) { each(name, key+"."+name, v) })
 	default:
-		ps.fail(n, key, "known in it: "+strings.Join(known, ", "), "%s: expected a mapping, found %s", key, describe(n))
+		ps.Fail(n, key, "known in it: "+strings.Join(known, ", "), "%s: expected a mapping, found %s", key, strictyaml.Describe(n))
 	}
 }
 
@@ -112,7 +114,7 @@ func (ps *parser) duration(key string, n *yaml.Node, lo, hi time.Duration) (time
 			suggestion = "name the unit, as in " + n.Value + "s"
 		}
 	}
-	ps.fail(n, key, suggestion, "%s: expected a time such as 30s, from %s to %s, found %s", key, short(lo), short(hi), describe(n))
+	ps.Fail(n, key, suggestion, "%s: expected a time such as 30s, from %s to %s, found %s", key, short(lo), short(hi), strictyaml.Describe(n))
 	return 0, false
 }
 
@@ -136,7 +138,7 @@ func (ps *parser) prefix(key string, n *yaml.Node) (netip.Prefix, bool) {
 	}
 	p, message, suggestion := parsePrefix(s)
 	if message != "" {
-		ps.fail(n, key, suggestion, "%s: %s", key, message)
+		ps.Fail(n, key, suggestion, "%s: %s", key, message)
 		return netip.Prefix{}, false
 	}
 	return p, true
@@ -152,10 +154,10 @@ func parsePrefix(s string) (p netip.Prefix, message, suggestion string) {
 	}
 	p, err := netip.ParsePrefix(s)
 	if err != nil {
-		return netip.Prefix{}, strconv.Quote(clip(s)) + " is not a subnet", maskToBits(s)
+		return netip.Prefix{}, strictyaml.Quote(s) + " is not a subnet", maskToBits(s)
 	}
 	if p.Addr().Is4In6() {
-		return netip.Prefix{}, strconv.Quote(clip(s)) + " is an IPv4 subnet in IPv6 notation", "write it as in 172.16.0.0/16"
+		return netip.Prefix{}, strictyaml.Quote(s) + " is an IPv4 subnet in IPv6 notation", "write it as in 172.16.0.0/16"
 	}
 	if m := p.Masked(); m != p {
 		return netip.Prefix{}, s + " has bits set outside its mask",

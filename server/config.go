@@ -13,6 +13,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"goppptp/internal/ppp/auth"
+	"goppptp/internal/strictyaml"
 )
 
 // ProxyARP says whether the server answers ARP for its clients' addresses.
@@ -97,7 +98,7 @@ func LoadConfig(path string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &configParser{walker: walker{file: path}, cfg: defaultConfig(), load: true}
+	p := &configParser{walker: newWalker(path), cfg: defaultConfig(), load: true}
 	p.cfg.Path = path
 	p.read(data)
 	if p.secrets {
@@ -105,8 +106,8 @@ func LoadConfig(path string) (*Config, error) {
 			return nil, err
 		}
 	}
-	if len(p.errs) > 0 {
-		return nil, p.errs
+	if len(p.Errs) > 0 {
+		return nil, p.Errs
 	}
 	return p.cfg, nil
 }
@@ -114,11 +115,11 @@ func LoadConfig(path string) (*Config, error) {
 // ParseConfig reads a configuration without the files it names; path is for
 // messages. The error is a [ConfigErrors].
 func ParseConfig(path string, data []byte) (*Config, error) {
-	p := &configParser{walker: walker{file: path}, cfg: defaultConfig()}
+	p := &configParser{walker: newWalker(path), cfg: defaultConfig()}
 	p.cfg.Path = path
 	p.read(data)
-	if len(p.errs) > 0 {
-		return nil, p.errs
+	if len(p.Errs) > 0 {
+		return nil, p.Errs
 	}
 	return p.cfg, nil
 }
@@ -139,10 +140,10 @@ type configParser struct {
 }
 
 func (p *configParser) read(data []byte) {
-	root := p.parse(data)
-	if root == nil || isNull(root) {
-		if len(p.errs) == 0 {
-			p.errs = append(p.errs, &ConfigError{File: p.file, Message: "holds nothing", Suggestion: "it needs local, remote and users"})
+	root := p.Document(data)
+	if root == nil || strictyaml.IsNull(root) {
+		if len(p.Errs) == 0 {
+			p.Errs = append(p.Errs, &ConfigError{File: p.File, Message: "holds nothing", Suggestion: "it needs local, remote and users"})
 		}
 		return
 	}
@@ -160,7 +161,7 @@ func (p *configParser) keys() keys {
 		"local":        func(_, n *yaml.Node) { c.Local = p.addresses("local", n) },
 		"remote":       func(_, n *yaml.Node) { c.Remote = p.addresses("remote", n) },
 		"name":         p.name,
-		"users":        func(_, n *yaml.Node) { p.sources++; p.users(n, p.file, &p.secrets) },
+		"users":        func(_, n *yaml.Node) { p.sources++; p.users(n, p.File, &p.secrets) },
 		"users_file":   p.usersFile,
 		"chap_secrets": p.chapSecrets,
 		"strip_domain": p.flag(&c.StripDomain),
@@ -299,7 +300,7 @@ func (p *configParser) domain(_, n *yaml.Node) {
 		return l == "" || len(l) > 63 || strings.Trim(strings.ToLower(l), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || l[0] == '-' || l[len(l)-1] == '-'
 	})
 	if bad {
-		p.hint(n, "write it as lab.example", "domain: %q is not a domain", clip(s))
+		p.hint(n, "write it as lab.example", "domain: %q is not a domain", strictyaml.Clip(s))
 		return
 	}
 	p.cfg.Domain = strings.Join(labels, ".")
@@ -330,7 +331,7 @@ func (p *configParser) mppe(_, n *yaml.Node) {
 					b, _ := strconv.Atoi(s)
 					m.Bits = append(m.Bits, b)
 				default:
-					p.fail(n, "bits must be any of 40, 56 and 128, not %q", clip(s))
+					p.fail(n, "bits must be any of 40, 56 and 128, not %q", strictyaml.Clip(s))
 				}
 			})
 			if m.Require && len(m.Bits) == 0 && len(n.Content) == 0 {
@@ -351,8 +352,8 @@ func (p *configParser) auth(_, n *yaml.Node) {
 		}
 		m, err := auth.ParseMethod(s)
 		if err != nil {
-			suggestion := didYouMean(strings.ReplaceAll(s, "-", ""), methodNames)
-			p.hint(n, suggestion, "auth: %q is none of %s", clip(s), strings.Join(methodNames, ", "))
+			suggestion := strictyaml.DidYouMean(strings.ReplaceAll(s, "-", ""), methodNames)
+			p.hint(n, suggestion, "auth: %q is none of %s", strictyaml.Clip(s), strings.Join(methodNames, ", "))
 			return
 		}
 		p.cfg.Auth = append(p.cfg.Auth, m)
@@ -415,5 +416,5 @@ func (p *configParser) nearby(file string) string {
 	if filepath.IsAbs(file) {
 		return file
 	}
-	return filepath.Join(filepath.Dir(p.file), file)
+	return filepath.Join(filepath.Dir(p.File), file)
 }

@@ -14,9 +14,9 @@ import (
 func (p *configParser) check(root *yaml.Node) {
 	c := p.cfg
 	missing := func(what, example string) {
-		p.errs = append(p.errs, &ConfigError{File: p.file, Line: root.Line, Message: what + " is missing", Suggestion: "for example " + example})
+		p.Errs = append(p.Errs, &ConfigError{File: p.File, Line: root.Line, Message: what + " is missing", Suggestion: "for example " + example})
 	}
-	if len(p.errs) > 0 {
+	if len(p.Errs) > 0 {
 		return // what is missing may be what was wrong
 	}
 	if len(c.Local) == 0 {
@@ -32,7 +32,7 @@ func (p *configParser) check(root *yaml.Node) {
 		c.Listen = []string{defaultListen}
 	}
 	if len(c.Auth) == 0 {
-		p.errs = append(p.errs, &ConfigError{File: p.file, Line: root.Line, Message: "auth names no method", Suggestion: "auth: [mschapv2]"})
+		p.Errs = append(p.Errs, &ConfigError{File: p.File, Line: root.Line, Message: "auth names no method", Suggestion: "auth: [mschapv2]"})
 	}
 	p.checkMPPE(root)
 	p.checkAddresses(root)
@@ -84,9 +84,9 @@ func (p *configParser) checkAddresses(root *yaml.Node) {
 		at := func(message string) {
 			e := &ConfigError{File: u.from, Message: message}
 			if n != nil {
-				e.File, e.Line, e.Column = p.file, n.Line, n.Column
+				e.File, e.Line, e.Column = p.File, n.Line, n.Column
 			}
-			p.errs = append(p.errs, e)
+			p.Errs = append(p.Errs, e)
 		}
 		if local[u.Address] {
 			at("user " + strconv.Quote(u.Name) + " has the server's own address " + u.Address.String())

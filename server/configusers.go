@@ -9,6 +9,7 @@ import (
 
 	"goppptp/internal/mschap"
 	"goppptp/internal/ppp/auth"
+	"goppptp/internal/strictyaml"
 )
 
 // users reads a list of users; file is where it stands, secrets becomes true
@@ -19,7 +20,7 @@ func (p *configParser) users(n *yaml.Node, file string, secrets *bool) {
 		return
 	}
 	for _, c := range n.Content {
-		c = resolve(c)
+		c = strictyaml.Follow(c)
 		if u, ok := p.user(c, secrets); ok {
 			u.from = fmt.Sprintf("%s:%d", file, c.Line)
 			p.addUser(u, c)
@@ -32,9 +33,9 @@ func (p *configParser) addUser(u User, n *yaml.Node) {
 	if from, again := p.names[u.Name]; again {
 		e := &ConfigError{File: u.from, Message: fmt.Sprintf("user %q is in %s already", u.Name, from)}
 		if n != nil {
-			e.File, e.Line, e.Column = p.file, n.Line, n.Column
+			e.File, e.Line, e.Column = p.File, n.Line, n.Column
 		}
-		p.errs = append(p.errs, e)
+		p.Errs = append(p.Errs, e)
 		return
 	}
 	p.names[u.Name] = u.from
@@ -47,7 +48,7 @@ func (p *configParser) addUser(u User, n *yaml.Node) {
 // user reads one user.
 func (p *configParser) user(n *yaml.Node, secrets *bool) (User, bool) {
 	var u User
-	before := len(p.errs)
+	before := len(p.Errs)
 	p.mapping(n, "a user", keys{
 		"name": func(_, n *yaml.Node) {
 			s, ok := p.text("name", n)
@@ -82,7 +83,7 @@ func (p *configParser) user(n *yaml.Node, secrets *bool) (User, bool) {
 			u.Sessions, _ = p.integer("sessions", n, 0, 65535)
 		},
 	})
-	if len(p.errs) > before {
+	if len(p.Errs) > before {
 		return u, false
 	}
 	switch {
@@ -126,16 +127,16 @@ func (p *configParser) usersFile(_, n *yaml.Node) {
 		p.failFile(n, "users_file", err)
 		return
 	}
-	sub := &configParser{walker: walker{file: path}, cfg: p.cfg, load: true, names: p.names, userNodes: map[string]*yaml.Node{}}
+	sub := &configParser{walker: newWalker(path), cfg: p.cfg, load: true, names: p.names, userNodes: map[string]*yaml.Node{}}
 	var secrets bool
-	if root := sub.parse(data); root != nil && !isNull(root) {
+	if root := sub.Document(data); root != nil && !strictyaml.IsNull(root) {
 		if root.Kind == yaml.MappingNode {
 			sub.mapping(root, "the file of users", keys{"users": func(_, n *yaml.Node) { sub.users(n, path, &secrets) }})
 		} else {
 			sub.users(root, path, &secrets)
 		}
 	}
-	p.errs = append(p.errs, sub.errs...)
+	p.Errs = append(p.Errs, sub.Errs...)
 	if secrets {
 		if err := checkSecretMode(path, mode); err != nil {
 			p.failFile(n, "users_file", err)
@@ -167,14 +168,14 @@ func (p *configParser) loadChapSecrets() {
 // failFile reports the mistakes of another file that n names.
 func (p *configParser) failFile(n *yaml.Node, key string, err error) {
 	if all, ok := errors.AsType[ConfigErrors](err); ok {
-		p.errs = append(p.errs, all...)
+		p.Errs = append(p.Errs, all...)
 		return
 	}
 	if e, ok := errors.AsType[*ConfigError](err); ok {
 		if e.Line == 0 { // the file as a whole: say who wanted it
-			e = &ConfigError{File: p.file, Line: n.Line, Column: n.Column, Message: key + ": " + e.File + " " + e.Message, Suggestion: e.Suggestion}
+			e = &ConfigError{File: p.File, Line: n.Line, Column: n.Column, Message: key + ": " + e.File + " " + e.Message, Suggestion: e.Suggestion}
 		}
-		p.errs = append(p.errs, e)
+		p.Errs = append(p.Errs, e)
 		return
 	}
 	p.fail(n, "%s: %v", key, err)

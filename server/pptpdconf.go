@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"goppptp/internal/ppp/auth"
+	"goppptp/internal/strictyaml"
 )
 
 // What pptpd and pppd read where nothing else is said.
@@ -140,13 +141,13 @@ func (im *importer) pptpdConf(path, data string) error {
 			addresses(&im.remote)
 		case "listen":
 			if _, err := netip.ParseAddr(value); err != nil {
-				errs = append(errs, &ConfigError{File: path, Line: n, Message: fmt.Sprintf("listen: %q is not an address", clip(value))})
+				errs = append(errs, &ConfigError{File: path, Line: n, Message: fmt.Sprintf("listen: %q is not an address", strictyaml.Clip(value))})
 			}
 			im.listen = value
 		case "connections":
 			v, err := strconv.Atoi(value)
 			if err != nil || v < 0 || v > 65535 {
-				errs = append(errs, &ConfigError{File: path, Line: n, Message: fmt.Sprintf("connections: %q is not a number", clip(value))})
+				errs = append(errs, &ConfigError{File: path, Line: n, Message: fmt.Sprintf("connections: %q is not a number", strictyaml.Clip(value))})
 			}
 			im.connections = v
 		case "delegate":
@@ -363,7 +364,7 @@ func (im *importer) include(at, option, file string, depth int) {
 
 // oneLine makes a text fit for a comment.
 func oneLine(s string) string {
-	return clip(strings.Map(func(r rune) rune {
+	return strictyaml.Clip(strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == 0x85 || r == 0x2028 || r == 0x2029 || r == 0xfeff || r == 0xfffd {
 			return '?'
 		}

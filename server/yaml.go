@@ -1,121 +1,52 @@
 package server
 
 import (
-	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"goppptp/internal/strictyaml"
 )
 
-// walker reads a YAML document by hand, so that every mistake is reported with
-// its line and column, and all of them at once.
-type walker struct {
-	file string
-	errs ConfigErrors
-}
+// walker reads the values of server.yaml and of a file of users.
+type walker struct{ strictyaml.Reader }
 
-// parse reads the one document in data; nil when it is empty or bad.
-func (w *walker) parse(data []byte) *yaml.Node {
-	dec := yaml.NewDecoder(strings.NewReader(string(data)))
-	var doc, more yaml.Node
-	if err := dec.Decode(&doc); err != nil {
-		if !errors.Is(err, io.EOF) {
-			w.syntax(err)
-		}
-		return nil
-	}
-	if err := dec.Decode(&more); err == nil {
-		w.fail(&more, "a second document begins here: one file holds one")
-		return nil
-	} else if !errors.Is(err, io.EOF) {
-		w.syntax(err)
-		return nil
-	}
-	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 {
-		return nil
-	}
-	return doc.Content[0]
-}
-
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
-
-// syntax reports an error of the YAML parser, with the line it tells.
-func (w *walker) syntax(err error) {
-	e := &ConfigError{File: w.file, Message: err.Error()}
-	if m := yamlLine.FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " ")); m != nil {
-		e.Line, _ = strconv.Atoi(m[1])
-		e.Message = "not YAML: " + m[2]
-	}
-	w.errs = append(w.errs, e)
+func newWalker(file string) walker {
+	return walker{strictyaml.Reader{File: file, What: "a configuration"}}
 }
 
 // fail reports a mistake at n.
 func (w *walker) fail(n *yaml.Node, format string, args ...any) {
-	w.hint(n, "", format, args...)
+	w.Fail(n, "", "", format, args...)
 }
 
 // hint is fail with a suggestion.
 func (w *walker) hint(n *yaml.Node, suggestion, format string, args ...any) {
-	w.errs = append(w.errs, &ConfigError{File: w.file, Line: n.Line, Column: n.Column,
-		Message: fmt.Sprintf(format, args...), Suggestion: suggestion})
+	w.Fail(n, "", suggestion, format, args...)
 }
 
-// resolve follows an alias.
-func resolve(n *yaml.Node) *yaml.Node {
-	for i := 0; n.Kind == yaml.AliasNode && n.Alias != nil && i < 8; i++ {
-		n = n.Alias
-	}
-	return n
-}
-
-// isNull reports whether n has no value.
-func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
-
-// keys is what a mapping may hold: a reader for each key, and for
-// keys known under another name, what to write instead.
+// keys is what a mapping may hold: a reader for each key.
 type keys map[string]func(key, value *yaml.Node)
 
 // mapping reads a mapping; what names it in messages. A key without a value is
 // as good as absent.
 func (w *walker) mapping(n *yaml.Node, what string, known keys) {
-	n = resolve(n)
+	n = strictyaml.Follow(n)
 	if n.Kind != yaml.MappingNode {
 		w.fail(n, "%s must be a mapping (key: value)", what)
 		return
 	}
-	seen := map[string]int{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], resolve(n.Content[i+1])
-		read, ok := known[key.Value]
-		if key.Kind != yaml.ScalarNode || !ok {
-			w.hint(key, didYouMean(key.Value, sortedKeys(known)), "unknown key %q", clip(key.Value))
-			continue
+	w.Mapping(n, "", slices.Sorted(maps.Keys(known)), func(name string, key, value *yaml.Node) {
+		if !strictyaml.IsNull(value) {
+			known[name](key, value)
 		}
-		if line, again := seen[key.Value]; again {
-			w.fail(key, "%q is here a second time (first in line %d)", key.Value, line)
-			continue
-		}
-		seen[key.Value] = key.Line
-		if !isNull(value) {
-			read(key, value)
-		}
-	}
-}
-
-func sortedKeys(k keys) []string {
-	out := make([]string, 0, len(k))
-	for name := range k {
-		out = append(out, name)
-	}
-	slices.Sort(out)
-	return out
+	})
 }
 
 // each calls read with every element of a list; a single value is a list of one.
@@ -125,8 +56,8 @@ func (w *walker) each(n *yaml.Node, read func(*yaml.Node)) {
 		return
 	}
 	for _, c := range n.Content {
-		c = resolve(c)
-		if isNull(c) {
+		c = strictyaml.Follow(c)
+		if strictyaml.IsNull(c) {
 			w.fail(c, "an empty element")
 			continue
 		}
@@ -154,7 +85,7 @@ func (w *walker) boolean(key string, n *yaml.Node) (v, ok bool) {
 	case "false", "no", "off":
 		return false, true
 	}
-	w.fail(n, "%s must be true or false, not %q", key, clip(s))
+	w.fail(n, "%s must be true or false, not %q", key, strictyaml.Clip(s))
 	return false, false
 }
 
@@ -166,7 +97,7 @@ func (w *walker) integer(key string, n *yaml.Node, lo, hi int) (int, bool) {
 	}
 	v, err := strconv.Atoi(s)
 	if err != nil || v < lo || v > hi {
-		w.fail(n, "%s must be a number from %d to %d, not %q", key, lo, hi, clip(s))
+		w.fail(n, "%s must be a number from %d to %d, not %q", key, lo, hi, strictyaml.Clip(s))
 		return 0, false
 	}
 	return v, true
@@ -184,7 +115,7 @@ func (w *walker) duration(key string, n *yaml.Node, lo, hi time.Duration) (time.
 		if _, err := strconv.Atoi(s); err == nil {
 			suggestion = "did you mean " + s + "s?"
 		}
-		w.hint(n, suggestion, "%s: %q is not a time", key, clip(s))
+		w.hint(n, suggestion, "%s: %q is not a time", key, strictyaml.Clip(s))
 		return 0, false
 	}
 	if d < lo || d > hi {
@@ -202,7 +133,7 @@ func (w *walker) address(key string, n *yaml.Node) (netip.Addr, bool) {
 	}
 	a, err := netip.ParseAddr(s)
 	if err != nil || !a.Is4() {
-		w.fail(n, "%s: %q is not an IPv4 address", key, clip(s))
+		w.fail(n, "%s: %q is not an IPv4 address", key, strictyaml.Clip(s))
 		return netip.Addr{}, false
 	}
 	return a, true
@@ -219,7 +150,7 @@ func (w *walker) subnet(key string, n *yaml.Node) (netip.Prefix, bool) {
 	}
 	p, err := netip.ParsePrefix(s)
 	if err != nil || !p.Addr().Is4() {
-		w.hint(n, "write it as 192.168.14.0/24", "%s: %q is not an IPv4 subnet", key, clip(s))
+		w.hint(n, "write it as 192.168.14.0/24", "%s: %q is not an IPv4 subnet", key, strictyaml.Clip(s))
 		return netip.Prefix{}, false
 	}
 	if p != p.Masked() {
@@ -227,12 +158,4 @@ func (w *walker) subnet(key string, n *yaml.Node) (netip.Prefix, bool) {
 		return netip.Prefix{}, false
 	}
 	return p, true
-}
-
-// clip shortens what a message quotes.
-func clip(s string) string {
-	if len(s) <= 60 {
-		return s
-	}
-	return strings.ToValidUTF8(s[:57], "") + "..."
 }

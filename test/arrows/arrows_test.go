@@ -38,15 +38,16 @@ var modules = map[string]string{
 // protocol packages know nothing but each other; client and server do not know
 // each other; what is not listed is forbidden, a package without a row as well.
 var arrows = map[string]string{
-	"internal/mschap":   "",
-	"internal/mppe":     "",
-	"internal/gre":      "",
-	"internal/pptp":     "",
-	"internal/ppp/auth": "internal/mschap",
-	"internal/ppp":      "internal/ppp/auth internal/mschap",
-	"internal/control":  "",
-	"internal/polkit":   "dbus",
-	"internal/keyring":  "keyring",
+	"internal/mschap":     "",
+	"internal/mppe":       "",
+	"internal/gre":        "",
+	"internal/pptp":       "",
+	"internal/ppp/auth":   "internal/mschap",
+	"internal/ppp":        "internal/ppp/auth internal/mschap",
+	"internal/control":    "",
+	"internal/polkit":     "dbus",
+	"internal/strictyaml": "yaml",
+	"internal/keyring":    "keyring",
 
 	"internal/tunnel":          "internal/ppp internal/ppp/auth internal/pptp internal/gre internal/mppe",
 	"internal/osnet":           "netlink x/sys x/net wireguard",
@@ -54,13 +55,13 @@ var arrows = map[string]string{
 	"internal/netlab":          "netlink nftables x/sys",
 
 	"routing":           "netlink dbus x/sys",
-	"profiles":          "yaml routing",
+	"profiles":          "yaml routing internal/strictyaml",
 	"profiles/examples": "",
 
 	// Besides the loop, its owners name the values that go in and the errors
 	// that come out: settings of the link, causes of a refusal.
 	"client": "internal/tunnel internal/osnet routing profiles internal/control internal/ppp internal/ppp/auth internal/pptp internal/polkit dhcp x/net",
-	"server": "internal/tunnel internal/osnet yaml dhcp internal/ppp internal/ppp/auth internal/pptp internal/mschap",
+	"server": "internal/tunnel internal/osnet internal/strictyaml yaml dhcp internal/ppp internal/ppp/auth internal/pptp internal/mschap",
 
 	// The tray knows the daemon by its socket alone.
 	"tray":             "internal/control internal/keyring dbus systray tray/icons",
