@@ -196,4 +196,3 @@ func FuzzReadReply(f *testing.F) {
 		}
 	})
 }
-
