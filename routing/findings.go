@@ -52,6 +52,7 @@ const (
 	MoreSpecific     = "more-specific"     // another route takes a part of a requested subnet
 	PolicyRule       = "policy-rule"       // a rule sends the subnet to another table first
 	DNSInRoute       = "dns-in-route"      // a DNS server in use is inside a requested subnet
+	RouteOffered     = "route-offered"     // the server offers it; the profile decides
 	Duplicate        = "duplicate"         // a subnet is requested twice
 	ExcludeUnused    = "exclude-unused"    // no route covers it
 	ExcludeIsRoute   = "exclude-is-route"  // the same subnet is requested and excluded

@@ -1,27 +1,35 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 
 	"github.com/spf13/cobra"
 
 	"goppptp/client"
+	"goppptp/internal/osnet"
 	"goppptp/routing"
 )
 
 func (a *app) planCmd() *cobra.Command {
-	var asJSON bool
+	var asJSON, dial bool
 	cmd := &cobra.Command{
 		Use:   "plan PROFILE",
 		Short: "what `up` would change, in the syntax of ip route, and every conflict found; changes nothing",
 		Long: `Prints what ` + "`up`" + ` would change in the route table, without dialling: the peer's
 address and the interface's final name are known only once connected, so the
-routes are shown without the peer. Findings follow, each with what to do.`,
-		Example:           "  goppptp plan office",
+routes are shown without the peer. Findings follow, each with what to do.
+
+With --dial it connects, asks the server for its addresses and routes, and hangs
+up again. Nothing is changed on this machine then either.`,
+		Example:           "  goppptp plan office\n  sudo goppptp plan office --dial",
 		Args:              usageArgs(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.profileNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if dial {
+				return a.survey(cmd.Context(), args[0], asJSON)
+			}
 			p, err := a.load(args[0])
 			if err != nil {
 				return err
@@ -38,7 +46,34 @@ routes are shown without the peer. Findings follow, each with what to do.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&dial, "dial", false, "connect, to know what the server offers")
 	return cmd
+}
+
+// survey plans with what the server says.
+func (a *app) survey(ctx context.Context, name string, asJSON bool) error {
+	p, password, err := a.loadWithSecret(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := osnet.CheckPrivileges(); err != nil {
+		return needRoot(err)
+	}
+	s, err := client.Survey(ctx, client.Config{Profile: p, Password: password, Log: a.log()})
+	if err != nil {
+		return err
+	}
+	cfg := &s.Routing
+	routes, found := client.ResolveHosts(ctx, client.Linux{}, p)
+	cfg.Routes = append(cfg.Routes, routes...)
+	for _, o := range s.Offered {
+		text := fmt.Sprintf("the server offers %v (%s): ignored, %s", o.To, o.Source, o.Why)
+		if o.Taken {
+			text = fmt.Sprintf("the server offers %v (%s): taken", o.To, o.Source)
+		}
+		found = append(found, routing.Finding{Severity: routing.Info, Code: routing.RouteOffered, Text: text})
+	}
+	return a.plan(cfg, found, asJSON)
 }
 
 // plan prints the plan for cfg, with what was found about it before.

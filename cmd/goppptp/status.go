@@ -146,8 +146,10 @@ func (a *app) printStatus(st control.Status) {
 			row("", "%s", st.Error.Hint)
 		}
 	}
-	if st.State == control.StateReconnecting && !st.NextAttempt.IsZero() {
-		row("next try", "in %v", time.Until(st.NextAttempt).Round(time.Second))
+	if waiting := st.State == control.StateReconnecting && st.Stage == ""; waiting && st.NextAttempt.IsZero() {
+		row("next try", "when there is a network")
+	} else if waiting {
+		row("next try", "in %v", max(0, time.Until(st.NextAttempt).Round(time.Second)))
 	}
 	if st.State != control.StateUp {
 		return
