@@ -109,7 +109,7 @@ func (d *daemon) AddRoute(_ context.Context, profile string, r Route) error {
 	if slices.ContainsFunc(st.Routes, func(x Route) bool { return x.To == r.To }) {
 		return &Error{Reason: ReasonConflict, Text: r.To.String() + " is there already"}
 	}
-	st.Routes = append(st.Routes, r)
+	st.Routes = append(slices.Clone(st.Routes), r)
 	d.status[profile] = st
 	return nil
 }
@@ -118,7 +118,7 @@ func (d *daemon) DelRoute(_ context.Context, profile string, r Route) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	st := d.status[profile]
-	st.Routes = slices.DeleteFunc(st.Routes, func(x Route) bool { return x.To == r.To })
+	st.Routes = slices.DeleteFunc(slices.Clone(st.Routes), func(x Route) bool { return x.To == r.To })
 	d.status[profile] = st
 	return nil
 }

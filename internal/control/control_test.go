@@ -165,6 +165,43 @@ func TestWhoMayChange(t *testing.T) {
 	}
 }
 
+// TestAuthorize has somebody decide about those who may not change things by
+// themselves.
+func TestAuthorize(t *testing.T) {
+	own := &Error{Reason: ReasonPermission, Text: "not at this hour"}
+	d := newDaemon()
+	var asked []string // of one request at a time
+	c := dialled(t, d, Options{
+		PeerOf: peer(Peer{PID: 7, UID: 1000, Start: 8}), MayChange: func(Peer) bool { return false },
+		Authorize: func(_ context.Context, p Peer, profile string) error {
+			asked = append(asked, fmt.Sprint(p.PID, " ", p.Start, " ", profile))
+			switch profile {
+			case "lab":
+				return nil
+			case "home":
+				return errors.New("some reason inside")
+			}
+			return own
+		},
+	})
+	if _, err := c.Up(t.Context(), "lab", nil); err != nil {
+		t.Errorf("allowed, and %v", err)
+	}
+	_, err := c.Up(t.Context(), "home", nil)
+	if e, ok := errors.AsType[*Error](err); !ok || e.Reason != ReasonPermission || !strings.Contains(e.Hint, "usermod") {
+		t.Errorf("refused: %v", err)
+	}
+	if err := c.Kick(t.Context(), "3"); !reflect.DeepEqual(err, own) {
+		t.Errorf("refused in words of its own: %v", err)
+	}
+	if err := c.Down(t.Context(), "../etc"); ReasonOf(err) != ReasonPermission {
+		t.Errorf("no profile's name: %v", err)
+	}
+	if want := []string{"7 8 lab", "7 8 home", "7 8 "}; !slices.Equal(asked, want) {
+		t.Errorf("asked %q, want %q", asked, want)
+	}
+}
+
 func TestPeerCredentialsAreTheKernels(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	l, err := net.Listen("unix", path)
