@@ -166,8 +166,15 @@ func (p *planner) pinGateway() {
 	}
 	path, rule := p.fib.lookup(gw, 32, p.without)
 	if path == nil {
-		p.find(Fatal, GatewayNoPath, "connect this machine to a network that reaches it", "no route leads to the gateway %s", gw)
+		why := ""
+		if !p.hasDefault() {
+			why = ", and there is no default route"
+		}
+		p.find(Fatal, GatewayNoPath, "connect this machine to a network that reaches it", "no route leads to the gateway %s%s", gw, why)
 		return
+	}
+	if !p.hasDefault() {
+		p.find(Info, NoDefaultRoute, "", "this machine has no default route: what does not go through the tunnel reaches its own networks alone")
 	}
 	if path.Kind != Unicast {
 		p.find(Info, GatewayLocal, "", "the gateway %s is an address of this machine: no route to it is needed", gw)
@@ -190,6 +197,16 @@ func (p *planner) pinGateway() {
 		p.find(Warning, GatewayViaVPN, "look at \"ip rule\" if that is not meant",
 			"a policy rule (priority %d, table %d) decides how the gateway %s is reached: through %s", rule.Priority, rule.Table, gw, dev)
 	}
+}
+
+// hasDefault reports whether there is a default route, in any table, but ours.
+func (p *planner) hasDefault() bool {
+	for i := range p.st.Routes {
+		if e := &p.st.Routes[i]; e.To.Bits() == 0 && e.To.Addr().Is4() && !e.Dead && !p.ours[e] && e.Kind == Unicast {
+			return true
+		}
+	}
+	return false
 }
 
 var tunnelKinds = map[string]bool{"tun": true, "wireguard": true, "ppp": true, "ipip": true, "gre": true, "sit": true, "vti": true, "xfrm": true}

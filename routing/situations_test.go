@@ -128,6 +128,11 @@ var plans = []struct {
 		cfg: with(lab(), func(c *Config) { c.Link = "" }), findings: "fatal gateway-no-path",
 	},
 	{
+		name: "no default route, the gateway on the link", state: "addr eth0 10.0.0.5/24\n10.0.0.0/24 dev eth0 proto kernel scope link src 10.0.0.5",
+		cfg: with(lab(), func(c *Config) { c.Link, c.Gateway = "", netip.MustParseAddr("10.0.0.9") }),
+		ops: "ip route add 10.0.0.9 dev eth0 scope link proto 178", findings: "info no-default-route",
+	},
+	{
 		name: "the gateway is unreachable by a route", state: office + "unreachable 203.235.199.0/24",
 		cfg: with(lab(), func(c *Config) { c.Link = "" }), findings: "fatal gateway-no-path",
 	},
@@ -309,6 +314,7 @@ var plans = []struct {
 		ops: "ip route add 203.235.199.133 via 10.0.0.1 dev eth0 proto 178\n" + peer + `
 			ip route add unreachable 172.16.9.0/24 metric 1 proto 178
 			ip route add 172.16.0.0/16 via 192.168.13.254 dev ppp0 metric 1 proto 178`,
+		findings: "info no-default-route",
 	},
 	{
 		name: "an exclusion on the link", state: office, cfg: with(lab("10.250.166.64/26"), func(c *Config) { c.Exclude = prefixes("10.250.166.80/28") }),
