@@ -79,11 +79,9 @@ func describeAuth(p Protocol, info []byte) string {
 	if err != nil {
 		return fmt.Sprintf("%s, malformed, %d octets", p, len(info))
 	}
-	name := pkt.Code.String()
+	name := fmt.Sprintf("code %d", byte(pkt.Code))
 	if int(pkt.Code) < len(names) && names[pkt.Code] != "?" {
 		name = names[pkt.Code]
-	} else {
-		name = fmt.Sprintf("code %d", byte(pkt.Code))
 	}
 	return fmt.Sprintf("%s %s id=%d, %d octets", p, name, pkt.ID, len(pkt.Data))
 }

@@ -62,9 +62,11 @@ type (
 	// Authenticated tells who the peer is, or that it has let us in.
 	Authenticated struct{ auth.Result }
 
-	// CompressionUp tells that MPPE begins, in both directions, with new keys
-	// and packet counts. Bits are 40, 56 or 128; with 40 and 56 the first eight
-	// octets of a key count.
+	// CompressionUp tells that MPPE begins, in both directions, anew from the
+	// start keys, with packet counts of zero. The keys are those of the last
+	// authentication (RFC 3079): CCP negotiated again without one in between
+	// gives the same. Bits are 40, 56 or 128; with 40 and 56 the first eight octets
+	// of a key count.
 	CompressionUp struct {
 		SendBits, RecvBits         int
 		SendStateful, RecvStateful bool
@@ -106,7 +108,8 @@ type (
 	// ProbeFailed tells that nothing answered a Probe.
 	ProbeFailed struct{}
 
-	// Message is a text for the log, mostly the peer's words; it is printable.
+	// Message is a text for the log, mostly the peer's words; it is printable,
+	// and of the peer's there are few in a minute, whatever it sends.
 	Message struct{ Text string }
 
 	// Finished is the last event: the link is dead. Err is nil where that was

@@ -238,7 +238,7 @@ func (p *ipcp) finished(now time.Time, why ending) {
 
 func (p *ipcp) terminated(now time.Time, text string) {
 	if text != "" {
-		p.l.emit(Message{text})
+		p.l.tell(now, text)
 	}
 }
 

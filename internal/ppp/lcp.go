@@ -287,7 +287,7 @@ func (p *lcp) finished(now time.Time, why ending) {
 func (p *lcp) terminated(now time.Time, text string) {
 	p.text = text
 	if text != "" {
-		p.l.emit(Message{text})
+		p.l.tell(now, text)
 	}
 	p.l.peerLeft(text)
 }
@@ -322,7 +322,7 @@ func (p *lcp) extra(now time.Time, pkt Packet) bool {
 		}
 	case Identification:
 		if len(pkt.Data) > 4 {
-			p.l.emit(Message{printable(pkt.Data[4:])})
+			p.l.tell(now, printable(pkt.Data[4:]))
 		}
 	case TimeRemaining: // how long the peer means to stay: we will see
 	default:

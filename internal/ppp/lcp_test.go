@@ -483,3 +483,33 @@ func TestNoUsableMethod(t *testing.T) {
 		t.Fatalf("ended with %+v", s.over)
 	}
 }
+
+// TestFewMessages: whatever the peer says, and however often, few of its texts
+// reach the log, but later ones do.
+func TestFewMessages(t *testing.T) {
+	l := NewLink(plain())
+	l.Open(epoch)
+	count := func() (n int) {
+		for ev := l.NextEvent(); ev != nil; ev = l.NextEvent() {
+			if _, ok := ev.(Message); ok {
+				n++
+			}
+		}
+		return n
+	}
+	frame := []byte{0xff, 0x03, 0xc0, 0x21, byte(Identification), 1, 0, 9, 0, 0, 0, 0, 'x'}
+	for range 1000 {
+		l.Handle(epoch, frame)
+	}
+	if n := count(); n != tellLimit {
+		t.Errorf("%d messages at once, want %d", n, tellLimit)
+	}
+	l.Handle(epoch.Add(tellSpan-1), frame)
+	if n := count(); n != 0 {
+		t.Errorf("%d messages within the span", n)
+	}
+	l.Handle(epoch.Add(tellSpan), frame)
+	if n := count(); n != 1 {
+		t.Errorf("%d messages after it, want 1", n)
+	}
+}

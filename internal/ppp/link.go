@@ -42,6 +42,8 @@ type Link struct {
 	net6Told bool                // Network6Up was
 	rejects  int                 // Protocol-Rejects since rejectsAt
 	since    time.Time
+	told     int // texts of the peer's handed out since toldAt
+	toldAt   time.Time
 
 	err     error  // why the link ends
 	text    string // the same for the peer
@@ -102,6 +104,25 @@ func (l *Link) emit(ev Event) {
 	if !l.done {
 		l.events = append(l.events, ev)
 	}
+}
+
+// Our tunables: how many of the peer's texts are handed out in tellSpan. Anybody
+// can send them, and they end in a log.
+const (
+	tellLimit = 8
+	tellSpan  = time.Minute
+)
+
+// tell hands a text of the peer's out, but no more than tellLimit in tellSpan.
+func (l *Link) tell(now time.Time, text string) {
+	if now.Sub(l.toldAt) >= tellSpan {
+		l.toldAt, l.told = now, 0
+	}
+	if l.told++; l.told > tellLimit {
+		l.stats.Ignored++
+		return
+	}
+	l.emit(Message{text})
 }
 
 // Open begins: the call is connected. The first Configure-Request is sent.

@@ -154,7 +154,7 @@ func (l *Link) pumpAuth(now time.Time) {
 		case auth.Failed:
 			l.fail(ev.Err, "authentication failed")
 		case auth.Notice:
-			l.emit(Message{ev.Text})
+			l.tell(now, ev.Text)
 		}
 	}
 }
@@ -380,7 +380,7 @@ func (l *Link) protocolRejected(now time.Time, p Protocol) {
 			l.fail(&NegotiationError{ProtocolLCP, fmt.Sprintf("the peer agreed to authenticate with %s and rejects it", l.method), true}, "authentication failed")
 		}
 	case ProtocolIP:
-		l.emit(Message{"the peer rejects IP packets"})
+		l.tell(now, "the peer rejects IP packets")
 	default:
 		l.ccp.rejectedNonsense(now)
 	}

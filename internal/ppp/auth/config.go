@@ -48,7 +48,8 @@ type AuthenticatorConfig struct {
 	Name string // ours, as challenges carry it
 	// Lookup finds a user by the name as it was sent, DOMAIN\ included. An error,
 	// whatever it says, refuses the user as a wrong password does; it is what the
-	// Error handed out wraps. It is called from Handle.
+	// Error handed out wraps. It is called from Handle, and never for a name of
+	// more than 255 octets: that is refused unasked.
 	Lookup func(user string) (Credential, error)
 	// ChangePassword stores the new password of a user whose Credential is
 	// Expired. An error refuses it. Nil: passwords cannot be changed.

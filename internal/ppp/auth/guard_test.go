@@ -194,3 +194,34 @@ func TestPacketLengths(t *testing.T) {
 		}
 	}
 }
+
+// TestLongName: a name longer than any account's is refused without a look-up,
+// and only the beginning of it is told.
+func TestLongName(t *testing.T) {
+	for _, tt := range []struct {
+		length int
+		asked  bool
+	}{{255, true}, {256, false}, {9000, false}} {
+		name := bytes.Repeat([]byte("n"), tt.length)
+		asked := false
+		a := NewAuthenticator(CHAP, AuthenticatorConfig{Rand: chaCha(1), Lookup: func(string) (Credential, error) {
+			asked = true
+			return Credential{Password: "p"}, nil
+		}})
+		a.Start(epoch)
+		var failed *Error
+		for _, ev := range events(a) {
+			if s, ok := ev.(Send); ok {
+				a.Handle(epoch, ProtocolCHAP, appendPacket(nil, chapResponse, s.Packet[1], appendValue(nil, make([]byte, 16)), name))
+			}
+		}
+		for _, ev := range events(a) {
+			if f, ok := ev.(Failed); ok {
+				failed, _ = f.Err.(*Error)
+			}
+		}
+		if asked != tt.asked || failed == nil || failed.Why != WhyCredentials || len(failed.Error()) > 400 {
+			t.Errorf("%d octets: asked %v, %v", tt.length, asked, failed)
+		}
+	}
+}

@@ -15,6 +15,7 @@ var (
 	errNoSecret     = errors.New("this user has no secret")
 	errNoLookup     = errors.New("no users are configured")
 	errOtherUser    = errors.New("another name than at first")
+	errLongName     = errors.New("a name of more than 255 octets")
 	errWrong        = errors.New("wrong password")
 	errHashOnly     = errors.New("only the NT hash of the password is stored, and this method needs the password itself: store it, or ask for mschapv2")
 	errNoChange     = errors.New("there is nowhere to store a new one")
@@ -60,7 +61,19 @@ func (u *users) refused(user string, why Why, cause error) verdict {
 			code = CodeAuthentication
 		}
 	}
-	return verdict{err: &Error{Method: u.method, Code: code, Why: why, User: user, Ours: true, Err: cause}}
+	return verdict{err: &Error{Method: u.method, Code: code, Why: why, User: clipName(user), Ours: true, Err: cause}}
+}
+
+// maxName is the length of the longest user name, in octets: what PAP has room
+// for (RFC 1334, Section 2.2.1). CHAP and EAP carry names as long as a packet, and
+// whoever may not come in decides what stands in the log.
+const maxName = 255
+
+func clipName(user string) string {
+	if len(user) > maxName {
+		return user[:maxName] + "…"
+	}
+	return user
 }
 
 // find gives what to check a response against. Where there is no such user the
@@ -68,7 +81,10 @@ func (u *users) refused(user string, why Why, cause error) verdict {
 // work with it, and refuses in the same way.
 func (u *users) find(user string) (Credential, error) {
 	cred, err := Credential{}, errNoLookup
-	if u.cfg.Lookup != nil {
+	switch {
+	case len(user) > maxName:
+		err = errLongName
+	case u.cfg.Lookup != nil:
 		cred, err = u.cfg.Lookup(user)
 	}
 	if err == nil && u.state == stateOpen && user != u.name {
