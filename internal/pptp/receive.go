@@ -157,26 +157,23 @@ func (c *Conn) inEstablished(now time.Time, m Message) {
 	case *CallDisconnectNotify:
 		c.disconnected(m)
 	case *SetLinkInfo:
-		if k := c.byEither(c.byID(m.PeerCallID), m.PeerCallID); k != nil && k.state == up {
+		if k := first(c.byID(m.PeerCallID), c.byPeer(m.PeerCallID)); k != nil && k.state == up {
 			c.emit(LinkInfo{CallID: k.id, Send: m.SendACCM, Recv: m.RecvACCM})
 		}
 	case *WANErrorNotify:
-		if k := c.byEither(c.byID(m.PeerCallID), m.PeerCallID); k != nil && k.state == up {
+		if k := first(c.byID(m.PeerCallID), c.byPeer(m.PeerCallID)); k != nil && k.state == up {
 			c.emit(WANError{CallID: k.id, Errors: m.WANErrors})
 		}
 	}
 	// Start- and Stop-Control-Connection-Reply, Incoming-Call-Reply and -Connected: we asked for none of them.
 }
 
-// byEither returns k, the call that the RFC's reading of a number finds, or else the one that the other side's number finds.
-func (c *Conn) byEither(k *call, id uint16) *call {
-	if k == nil {
-		k = c.byID(id)
+// first returns the call that the RFC's reading of a number finds, or else the one that the other side's number finds.
+func first(rfc, other *call) *call {
+	if rfc != nil {
+		return rfc
 	}
-	if k == nil {
-		k = c.byPeer(id)
-	}
-	return k
+	return other
 }
 
 func (c *Conn) callRequested(m *OutgoingCallRequest) {
@@ -233,7 +230,7 @@ func (c *Conn) only(s callState) (found *call) {
 
 // clearRequested: the client is done with a call. A client that gets one, which it should not, does the same.
 func (c *Conn) clearRequested(m *CallClearRequest) {
-	k := c.byEither(c.byPeer(m.CallID), m.CallID)
+	k := first(c.byPeer(m.CallID), c.byID(m.CallID))
 	if k == nil {
 		return
 	}
@@ -243,7 +240,7 @@ func (c *Conn) clearRequested(m *CallClearRequest) {
 
 func (c *Conn) disconnected(m *CallDisconnectNotify) {
 	// Interop: the RFC has the PAC's number here; pptpd, accel-ppp and Linux' NAT put the PNS's.
-	k := c.byEither(c.byPeer(m.CallID), m.CallID)
+	k := first(c.byPeer(m.CallID), c.byID(m.CallID))
 	if k == nil { // Interop: nor does an answer need to name the call we clear
 		k = c.only(clearing)
 	}
