@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"image/png"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -153,7 +154,8 @@ func (d *desktop) keep(name string) {
 // client.
 type network struct {
 	*netlab.Lab
-	dir string // the daemon's
+	dir     string   // the daemon's
+	process *process // the daemon
 }
 
 const serverConfig = `local: 192.168.13.254
@@ -210,14 +212,16 @@ func newNetwork(d *desktop) *network {
 }
 
 // daemon starts our daemon at the client.
-func (n *network) daemon(d *desktop) *process {
+func (n *network) daemon(d *desktop) {
 	d.t.Helper()
-	p := d.startWith(n.Client.Start, nil, filepath.Join(d.dir, "goppptp"), "daemon", "-v", "--run-dir", n.dir, "--profiles", filepath.Join(d.dir, "profiles"))
+	n.process = d.startWith(n.Client.Start, nil, filepath.Join(d.dir, "goppptp"), "daemon", "-v", "--run-dir", n.dir, "--profiles", filepath.Join(d.dir, "profiles"))
 	await(d.t, "the daemon", func() bool {
-		_, err := os.Stat(filepath.Join(n.dir, "control.sock"))
+		c, err := net.Dial("unix", filepath.Join(n.dir, "control.sock"))
+		if err == nil {
+			c.Close()
+		}
 		return err == nil
 	})
-	return p
 }
 
 func (n *network) routes(t *testing.T) []string {
