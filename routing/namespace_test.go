@@ -142,6 +142,9 @@ func helper(t *testing.T, runDir, cfg string) (stop func()) {
 	return stop
 }
 
+// The first thread stays where it is: it cannot end, and stands for the process.
+func init() { runtime.LockOSThread() }
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("ROUTING_TEST_RUNDIR"); dir != "" {
 		runtime.LockOSThread()

@@ -496,11 +496,7 @@ func TestManySubnets(t *testing.T) {
 	office4(t)
 	before := table(t)
 	n := session(t, t.TempDir())
-	cfg := lab()
-	for i := range 5000 {
-		a := netip.AddrFrom4([4]byte{172, 16 + byte(i>>12), byte(i >> 4), byte(i) << 4})
-		cfg.Routes = append(cfg.Routes, Route{To: netip.PrefixFrom(a, 28)})
-	}
+	cfg := manySubnets()
 	start := time.Now()
 	set(t, n, cfg)
 	t.Logf("%d operations in %v", len(n.Last().Ops), time.Since(start))

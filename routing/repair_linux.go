@@ -37,12 +37,7 @@ func Repair(runDir string) (done []string, err error) {
 		return nil, err
 	}
 	ns := namespace()
-	claimed := map[routeKey]bool{}
-	for _, c := range claims(list, ns) {
-		for i := range c.Routes {
-			claimed[c.Routes[i].key()] = true
-		}
-	}
+	st.Others = claims(list, ns)
 	var failed []error
 	for i := range list {
 		if list[i].alive && list[i].err != nil {
@@ -52,14 +47,9 @@ func Repair(runDir string) (done []string, err error) {
 	if len(failed) > 0 { // what it owns is not known
 		return nil, errors.Join(failed...)
 	}
-	// Backwards: subnets before the route to their next hop.
-	for i := len(st.Routes) - 1; i >= 0; i-- {
-		e := st.Routes[i]
-		if e.Protocol != Protocol || claimed[e.key()] {
-			continue
-		}
-		if err := k.do(table, Op{Delete, e}); err == nil {
-			done = append(done, e.String())
+	for _, op := range leftovers(st) {
+		if err := k.do(table, op); err == nil {
+			done = append(done, op.Route.String())
 		} else if !gone(err) {
 			failed = append(failed, err)
 		}
@@ -74,4 +64,22 @@ func Repair(runDir string) (done []string, err error) {
 	}
 	servers, err := repairDNS(context.Background(), runDir)
 	return append(done, servers...), errors.Join(append(failed, err)...)
+}
+
+// leftovers lists what is to be deleted of the dead: what carries our tag and
+// no living session claims.
+func leftovers(st *State) (ops []Op) {
+	claimed := map[routeKey]bool{}
+	for _, c := range st.Others {
+		for i := range c.Routes {
+			claimed[c.Routes[i].key()] = true
+		}
+	}
+	// Backwards: subnets before the route to their next hop.
+	for i := len(st.Routes) - 1; i >= 0; i-- {
+		if e := &st.Routes[i]; e.Protocol == Protocol && !claimed[e.key()] {
+			ops = append(ops, Op{Delete, *e})
+		}
+	}
+	return ops
 }
