@@ -40,10 +40,11 @@ type Link struct {
 	held     map[Protocol][]byte // packets that came too early
 	netTold  bool                // NetworkUp was handed out
 	net6Told bool                // Network6Up was
-	rejects  int                 // Protocol-Rejects since rejectsAt
-	since    time.Time
-	told     int // texts of the peer's handed out since toldAt
-	toldAt   time.Time
+
+	rejects   int // Protocol-Rejects sent since
+	rejectsAt time.Time
+	told      int // texts of the peer's handed out since
+	toldAt    time.Time
 
 	err     error  // why the link ends
 	text    string // the same for the peer
@@ -139,77 +140,6 @@ func (l *Link) Open(now time.Time) {
 	l.setPhase(Establish)
 	l.lcpM.open(now)
 	l.settle(now)
-}
-
-// Close ends the link in an orderly way: a Terminate-Request with the reason
-// goes out, and Finished follows when the peer has agreed or does not answer.
-func (l *Link) Close(now time.Time, reason string) {
-	if l.done || l.closing {
-		return
-	}
-	l.closing = true
-	l.setPhase(Terminate)
-	l.lcpM.close(now, reason)
-	if !l.heard || !l.lcpM.state.timed() {
-		l.finish(now) // nobody is there to agree
-	}
-}
-
-// Down ends the link at once, because what carries it is gone: the call was
-// cleared or the control connection lost. Finished gives the reason the link
-// itself had for ending, or else err.
-func (l *Link) Down(now time.Time, err error) {
-	if !l.closing && l.err == nil {
-		l.err = err
-	}
-	l.finish(now)
-}
-
-// abort ends the link at once, with a last word to a peer that may not hear it.
-func (l *Link) abort(now time.Time, err error) {
-	if l.err == nil {
-		l.err = err
-	}
-	l.closing = true
-	l.lcpM.close(now, err.Error())
-	l.finish(now)
-}
-
-// fail makes the link end: LCP says why in the text. It only takes note; the
-// public methods act on it when the automata have come to rest.
-func (l *Link) fail(err error, text string) {
-	if l.ending() {
-		return
-	}
-	l.err, l.text = err, text
-}
-
-// ending tells whether the link is to end, or has.
-func (l *Link) ending() bool { return l.err != nil || l.closing || l.done }
-
-// settle does what fail left to be done.
-func (l *Link) settle(now time.Time) {
-	if l.err == nil || l.closing || l.done {
-		return
-	}
-	l.closing = true
-	l.setPhase(Terminate)
-	l.lcpM.close(now, l.text)
-	if !l.lcpM.state.timed() {
-		l.finish(now)
-	}
-}
-
-// finish says that the link is dead.
-func (l *Link) finish(now time.Time) {
-	if l.done {
-		return
-	}
-	l.closing = true
-	l.lowerDown(now)
-	l.setPhase(Dead)
-	l.emit(Finished{l.err})
-	l.done = true
 }
 
 // Handle takes a whole PPP frame from the wire, with whatever headers it has.

@@ -1,18 +1,12 @@
 package ppp
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"goppptp/internal/mschap"
 	"goppptp/internal/ppp/auth"
 )
-
-// rejectLimit bounds the Protocol-Rejects sent in a second.
-const rejectLimit = 10
 
 // dispatch gives a packet to its protocol, if its phase has come (RFC 1661,
 // Section 3.4 to 3.7). What comes early because packets overtake each other, or
@@ -282,106 +276,4 @@ func (l *Link) lowerDown(now time.Time) {
 	clear(l.held)
 	l.auth, l.method, l.authenticated = nil, 0, false
 	l.keys, l.sendKey, l.recvKey = false, mschap.Key{}, mschap.Key{}
-}
-
-// peerLeft: the peer sent LCP's Terminate-Request. Why is not said in a way
-// that could be relied on, but when it did so tells.
-func (l *Link) peerLeft(text string) {
-	if l.ending() {
-		return
-	}
-	client := l.cfg.Role == Client
-	switch {
-	case client && l.phase == Authenticate:
-		// The refusal itself may have been lost on the way.
-		l.err = &auth.Error{Method: l.method, Message: text}
-	case client && l.method == 0 && l.lcp.refused != "":
-		l.err = l.noMethod()
-	case l.cfg.MPPE.Require && l.phase == Network && !l.ccp.wasUp:
-		detail := "it ended the session"
-		if text != "" {
-			detail = fmt.Sprintf("it said %q", text)
-		}
-		l.err = l.ccp.error(detail)
-	default:
-		l.err = &PeerError{ProtocolLCP, text}
-	}
-	l.text = "as the peer asked"
-	if l.lcpM.state == Opened {
-		l.closing = true // the automaton does what is left to do
-	}
-}
-
-// noMethod is the error of a client whose server wants what it may not do.
-func (l *Link) noMethod() error {
-	return &NegotiationError{ProtocolLCP, fmt.Sprintf("the server wants to authenticate us with %s, which we are not allowed to do", l.lcp.refused), true}
-}
-
-// lateOffer takes note of what a peer wanted of MPPE that has ended the link
-// already, for the error.
-func (l *Link) lateOffer(info []byte) {
-	var e *MPPEError
-	if !errors.As(l.err, &e) || e.Theirs != "" {
-		return
-	}
-	pkt, err := ParsePacket(info)
-	if err != nil || pkt.Code != ConfigureRequest && pkt.Code != ConfigureNak {
-		return
-	}
-	if opts, err := ParseOptions(pkt.Data); err == nil {
-		if _, bits, ok := l.ccp.note(opts); ok {
-			e.Theirs = bits.String()
-			if rest, ok := strings.CutPrefix(e.Detail, "the "+e.Peer+" "); ok {
-				e.Detail = "it " + rest
-			}
-		}
-	}
-}
-
-// rejectProtocol sends a Protocol-Reject (RFC 1661, Section 5.7), which is for
-// the Opened state alone; before the network phase packets are dropped.
-func (l *Link) rejectProtocol(now time.Time, p Protocol, info []byte) {
-	if l.phase != Network || l.lcpM.state != Opened || l.ending() {
-		l.stats.Ignored++
-		return
-	}
-	if now.Sub(l.since) >= time.Second {
-		l.since, l.rejects = now, 0
-	}
-	if l.rejects++; l.rejects > rejectLimit {
-		l.stats.Ignored++
-		return
-	}
-	l.stats.Rejected++
-	data := binary.BigEndian.AppendUint16(nil, uint16(p))
-	l.lcpM.id++
-	l.sendPacket(ProtocolLCP, Packet{ProtocolReject, l.lcpM.id, l.clip(append(data, info...))})
-}
-
-// protocolRejected: the peer does not know a protocol we sent.
-func (l *Link) protocolRejected(now time.Time, p Protocol) {
-	reject := func(m *machine) {
-		if m.ready() {
-			m.why = endRejected
-			m.event(now, evRXJm)
-		}
-	}
-	switch p {
-	case ProtocolCCP:
-		reject(&l.ccpM)
-	case ProtocolIPCP:
-		reject(&l.ipcpM)
-	case ProtocolIPV6CP, ProtocolIPv6:
-		reject(&l.ipv6M)
-	case ProtocolLCP:
-		reject(&l.lcpM)
-	case ProtocolPAP, ProtocolCHAP, ProtocolEAP:
-		if l.phase == Authenticate && Protocol(l.method.Protocol()) == p {
-			l.fail(&NegotiationError{ProtocolLCP, fmt.Sprintf("the peer agreed to authenticate with %s and rejects it", l.method), true}, "authentication failed")
-		}
-	case ProtocolIP:
-		l.tell(now, "the peer rejects IP packets")
-	default:
-		l.ccp.rejectedNonsense(now)
-	}
 }
