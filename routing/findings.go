@@ -35,6 +35,7 @@ func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil
 const (
 	GatewayUnknown   = "gateway-unknown"   // no address to pin
 	GatewayNoPath    = "gateway-no-path"   // no route leads to the gateway
+	LinkDown         = "link-down"         // the tunnel's interface was set down
 	NoDefaultRoute   = "no-default-route"  // the gateway is reached without one
 	GatewayLocal     = "gateway-is-local"  // the gateway is this machine
 	GatewayInRoute   = "gateway-in-route"  // inside a requested subnet; the pin takes care

@@ -78,6 +78,7 @@ type Plan struct {
 func NewPlan(cfg *Config, st *State) *Plan {
 	p := newPlanner(cfg, st)
 	p.ignored()
+	p.linkDown()
 	p.pinGateway()
 	p.collect()
 	p.peerRoute()
@@ -155,6 +156,19 @@ func (p *planner) without(e *Entry) bool { return p.skip[e] }
 // foreign reports whether e is another's route of the main table that the kernel uses.
 func (p *planner) foreign(e *Entry) bool {
 	return !p.ours[e] && e.table() == TableMain && !e.Dead && e.TOS == 0
+}
+
+// linkDown finds a tunnel's interface that somebody has set down: it takes no
+// routes, which is no reason not to see to the others.
+func (p *planner) linkDown() {
+	l := p.st.link(p.cfg.Link)
+	if p.cfg.Link == "" || l == nil || l.Up {
+		return
+	}
+	p.find(Warning, LinkDown, "ip link set "+l.Name+" up", "somebody has set %s down: nothing goes through the tunnel until it is up again", l.Name)
+	cfg := *p.cfg
+	cfg.Link, cfg.Peer = "", netip.Addr{}
+	p.cfg = &cfg
 }
 
 // pinGateway plans the host route to the gateway.

@@ -10,7 +10,7 @@ import (
 
 // state reads a machine from text: routes as "ip route" prints them, and
 //
-//	addr DEV PREFIX        link NAME KIND        dns ADDRESS
+//	addr DEV PREFIX        link NAME KIND [down] dns ADDRESS
 //	rule PRIORITY WORDS    mine ROUTE            other NAME GATEWAY LINK ROUTE
 func state(t testing.TB, text string) *State {
 	t.Helper()
@@ -32,7 +32,7 @@ func state(t testing.TB, text string) *State {
 		case "addr":
 			st.Addrs = append(st.Addrs, Addr{Dev: words[1], Prefix: netip.MustParsePrefix(words[2])})
 		case "link":
-			st.Links = append(st.Links, Link{Name: words[1], Kind: words[2], Up: true})
+			st.Links = append(st.Links, Link{Name: words[1], Kind: words[2], Up: len(words) < 4})
 		case "dns":
 			st.DNS = append(st.DNS, netip.MustParseAddr(words[1]))
 		case "rule":

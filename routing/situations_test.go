@@ -341,6 +341,22 @@ var plans = []struct {
 		ops: base + "ip -6 route add 2001:db8:9::/48 dev ppp0 metric 1024 proto 178",
 	},
 	{
+		name: "somebody has set the tunnel's interface down",
+		state: `
+			addr wlan0 192.168.1.20/24
+			192.168.1.0/24 dev wlan0 proto kernel scope link
+			default via 192.168.1.1 dev wlan0
+			link ppp0 tun down
+			203.235.199.133 via 10.250.166.1 dev eth0 proto 178
+			mine 203.235.199.133 via 10.250.166.1 dev eth0 proto 178
+			mine 192.168.13.254 dev ppp0 scope link proto 178
+			mine 172.16.0.0/16 via 192.168.13.254 dev ppp0 metric 1 proto 178`,
+		cfg: lab("172.16.0.0/16"),
+		ops: `ip route append 203.235.199.133 via 192.168.1.1 dev wlan0 proto 178
+			ip route del 203.235.199.133 via 10.250.166.1 dev eth0 proto 178`,
+		findings: "warning link-down",
+	},
+	{
 		name: "nothing to do", state: office + `
 			203.235.199.133 via 10.250.166.1 dev eth0 proto 178
 			192.168.13.254 dev ppp0 proto 178 scope link
