@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -301,101 +300,4 @@ func (srv *Server) waitSessions(limit time.Duration) {
 			return
 		}
 	}
-}
-
-func (srv *Server) allSessions() []*session {
-	srv.mu.Lock()
-	defer srv.mu.Unlock()
-	out := make([]*session, 0, len(srv.sessions))
-	for s := range srv.sessions {
-		out = append(out, s)
-	}
-	return out
-}
-
-func (srv *Server) addSession(s *session) {
-	srv.mu.Lock()
-	defer srv.mu.Unlock()
-	srv.sessions[s] = struct{}{}
-}
-
-func (srv *Server) removeSession(s *session) {
-	srv.mu.Lock()
-	defer srv.mu.Unlock()
-	delete(srv.sessions, s)
-}
-
-// addControl is false when the server stops.
-func (srv *Server) addControl(c *control) bool {
-	srv.mu.Lock()
-	defer srv.mu.Unlock()
-	if srv.stopping {
-		return false
-	}
-	srv.controls[c] = struct{}{}
-	return true
-}
-
-func (srv *Server) removeControl(c *control) {
-	srv.mu.Lock()
-	defer srv.mu.Unlock()
-	delete(srv.controls, c)
-}
-
-// forward turns forwarding on for an interface ("": all), to be put back when
-// the server stops.
-func (srv *Server) forward(ifname string) {
-	srv.mu.Lock()
-	defer srv.mu.Unlock()
-	if _, is := srv.forwarding[ifname]; is {
-		return
-	}
-	restore, err := srv.plat.SetForwarding(ifname)
-	if err != nil {
-		srv.log.Warn("no forwarding", "on", ifname, "reason", err)
-		return
-	}
-	srv.forwarding[ifname] = restore
-	srv.forwardedI = append(srv.forwardedI, ifname)
-}
-
-func (srv *Server) restoreForwarding() {
-	srv.mu.Lock()
-	defer srv.mu.Unlock()
-	for _, ifname := range slices.Backward(srv.forwardedI) {
-		srv.forwarding[ifname]()
-	}
-	clear(srv.forwarding)
-	srv.forwardedI = nil
-}
-
-// Sessions returns the sessions of authenticated users, oldest first.
-func (srv *Server) Sessions() []SessionInfo {
-	var out []SessionInfo
-	for _, s := range srv.allSessions() {
-		if i := s.snapshot(); i.User != "" {
-			out = append(out, i)
-		}
-	}
-	slices.SortFunc(out, func(a, b SessionInfo) int {
-		x, _ := strconv.ParseUint(a.ID, 10, 64)
-		y, _ := strconv.ParseUint(b.ID, 10, 64)
-		return int(x) - int(y)
-	})
-	return out
-}
-
-// ErrNoSession says that there is no session of that name.
-var ErrNoSession = errors.New("server: no such session")
-
-// Kick ends the session called id: its number, or its interface.
-func (srv *Server) Kick(id string) error {
-	for _, s := range srv.allSessions() {
-		i := s.snapshot()
-		if i.User != "" && id != "" && (i.ID == id || i.Interface == id) {
-			s.close("kicked by the administrator")
-			return nil
-		}
-	}
-	return ErrNoSession
 }

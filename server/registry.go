@@ -1,0 +1,77 @@
+package server
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+)
+
+func (srv *Server) addSession(s *session) {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	srv.sessions[s] = struct{}{}
+}
+
+func (srv *Server) removeSession(s *session) {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	delete(srv.sessions, s)
+}
+
+func (srv *Server) allSessions() []*session {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	out := make([]*session, 0, len(srv.sessions))
+	for s := range srv.sessions {
+		out = append(out, s)
+	}
+	return out
+}
+
+// addControl is false when the server stops.
+func (srv *Server) addControl(c *control) bool {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if srv.stopping {
+		return false
+	}
+	srv.controls[c] = struct{}{}
+	return true
+}
+
+func (srv *Server) removeControl(c *control) {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	delete(srv.controls, c)
+}
+
+// Sessions returns the sessions of authenticated users, oldest first.
+func (srv *Server) Sessions() []SessionInfo {
+	var out []SessionInfo
+	for _, s := range srv.allSessions() {
+		if i := s.snapshot(); i.User != "" {
+			out = append(out, i)
+		}
+	}
+	slices.SortFunc(out, func(a, b SessionInfo) int {
+		x, _ := strconv.ParseUint(a.ID, 10, 64)
+		y, _ := strconv.ParseUint(b.ID, 10, 64)
+		return int(x) - int(y)
+	})
+	return out
+}
+
+// ErrNoSession says that there is no session of that name.
+var ErrNoSession = errors.New("server: no such session")
+
+// Kick ends the session called id: its number, or its interface.
+func (srv *Server) Kick(id string) error {
+	for _, s := range srv.allSessions() {
+		i := s.snapshot()
+		if i.User != "" && id != "" && (i.ID == id || i.Interface == id) {
+			s.close("kicked by the administrator")
+			return nil
+		}
+	}
+	return ErrNoSession
+}
