@@ -89,7 +89,7 @@ func (s *Session) up(ctx context.Context, up tunnel.Up) error {
 	}
 	s.mu.Lock()
 	st := &s.status
-	st.State, st.Stage, st.Error, st.Since = control.StateUp, control.StageUp, nil, time.Now()
+	st.State, st.Stage, st.Error, st.Since, st.Attempt = control.StateUp, control.StageUp, nil, time.Now(), 0
 	st.Interface, st.Local, st.Peer, st.MTU = up.Interface, n.Local, n.Peer, n.MTU
 	s.showRoutesLocked()
 	s.wasUp = true

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"goppptp/internal/control"
@@ -29,6 +30,7 @@ type call struct {
 	quiet   chan struct{}   // from there: the server does not answer a probe
 	six     chan struct{}   // from there: whether the tunnel carries IPv6 has changed
 	seen    view            // of the network that the call has been judged by
+	linkUp  atomic.Bool     // LCP has been agreed on: packets pass both ways
 	over    chan struct{}   // closed when the control connection has ended
 	overErr error           // why; read after over
 }
@@ -179,8 +181,8 @@ func (c *call) run(ctx context.Context, connected pptp.CallConnected, pathMTU in
 			s.update(func(st *control.Status) { st.State = control.StateDisconnecting })
 			s.publishState()
 		case <-silence.C:
-			if sess.Stats().GREReceived == 0 {
-				sess.Abort(errNoGRE)
+			if err := noGRE(sess.Stats(), c.linkUp.Load()); err != nil {
+				sess.Abort(err)
 			}
 		case up := <-c.ups:
 			if err := s.up(ctx, up); err != nil {
@@ -209,7 +211,7 @@ func (c *call) run(ctx context.Context, connected pptp.CallConnected, pathMTU in
 			s.setAnew(ctx)
 		case err := <-done:
 			s.left()
-			return wasUp, explainSession(err, sess.Stats().GREReceived > 0, sess.SendError())
+			return wasUp, explainSession(err, sess.Stats(), c.linkUp.Load(), sess.SendError())
 		}
 	}
 }
@@ -259,6 +261,8 @@ func (c *call) openTUN(n tunnel.Network) (tunnel.TUN, error) {
 func (c *call) onSession(ev tunnel.Event) {
 	s := c.s
 	switch ev := ev.(type) {
+	case tunnel.LinkUp:
+		c.linkUp.Store(true)
 	case tunnel.Phase:
 		switch ev.Phase {
 		case ppp.Establish:

@@ -14,15 +14,16 @@ import (
 	"goppptp/internal/ppp"
 	"goppptp/internal/ppp/auth"
 	"goppptp/internal/pptp"
+	"goppptp/internal/tunnel"
 	"goppptp/profiles"
 	"goppptp/routing"
 )
 
-// errNoGRE says that the call is connected and nothing comes back through it.
-var errNoGRE = errors.New("no GRE packet came back")
-
-// errClosed is the end that was asked for.
-var errClosed = errors.New("closed")
+// What is wrong with GRE although the call is connected.
+var (
+	errNoGRE     = errors.New("no GRE packet came back")
+	errGREOneWay = errors.New("GRE packets come from the server while none of ours reach it")
+)
 
 // Explain turns what went wrong into the one line for the user, with the
 // reason that scripts branch on and what to do about it.
@@ -59,7 +60,7 @@ func classify(err error) (reason control.Reason, hint string) {
 	if _, ok := errors.AsType[*ppp.MPPEError](err); ok {
 		return control.ReasonMPPE, "make `mppe: {require, bits, stateful}` of the profile and the server's setting meet"
 	}
-	if errors.Is(err, errNoGRE) {
+	if errors.Is(err, errNoGRE) || errors.Is(err, errGREOneWay) {
 		return control.ReasonGRE, "a router or firewall on the way drops GRE (IP protocol 47): allow it, or load the PPTP helper (nf_conntrack_pptp, nf_nat_pptp) there"
 	}
 	if e, ok := errors.AsType[*osnet.ICMPError](err); ok && e.NoGRE() {
@@ -136,12 +137,27 @@ func explainControl(server netip.AddrPort, err error) error {
 	return fmt.Errorf("%v: %w", server, err)
 }
 
-// explainSession adds what the data path saw to why a session did not come up.
-func explainSession(err error, heard bool, sendErr error) error {
-	if _, ok := errors.AsType[*ppp.TimeoutError](err); ok && !heard {
-		err = errNoGRE
+// noGRE returns what is wrong with GRE on a call that does not come up, or nil.
+// The link has not come up where GRE fails in either direction: its first
+// packets need both.
+func noGRE(stats tunnel.Stats, linkWasUp bool) error {
+	switch {
+	case stats.GREReceived == 0:
+		return errNoGRE
+	case !linkWasUp && stats.GREAcks == 0:
+		return errGREOneWay
 	}
-	if !errors.Is(err, errNoGRE) {
+	return nil
+}
+
+// explainSession adds what the data path saw to why a session did not come up.
+func explainSession(err error, stats tunnel.Stats, linkWasUp bool, sendErr error) error {
+	if _, ok := errors.AsType[*ppp.TimeoutError](err); ok {
+		if e := noGRE(stats, linkWasUp); e != nil {
+			err = e
+		}
+	}
+	if !errors.Is(err, errNoGRE) && !errors.Is(err, errGREOneWay) {
 		return err
 	}
 	if sendErr != nil {

@@ -141,6 +141,7 @@ func (s *Session) Receive(packets [][]byte) {
 		heard = true
 		s.stats.grePackets.Add(1)
 		if h.HasAck {
+			s.stats.greAcks.Add(1)
 			s.send.acked.Store(1<<32 | uint64(h.Ack))
 		}
 		if !h.HasSeq || len(payload) == 0 {

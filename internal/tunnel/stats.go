@@ -7,7 +7,7 @@ import (
 
 // counters count what happened; all are added to from the data path.
 type counters struct {
-	grePackets, invalid                    atomic.Uint64
+	grePackets, greAcks, invalid           atomic.Uint64
 	rxPackets, rxBytes, txPackets, txBytes atomic.Uint64
 	lostStateful, undecryptable, nonsense  atomic.Uint64
 	refusedClear, closed                   atomic.Uint64
@@ -23,6 +23,7 @@ type Stats struct {
 	TxPackets     uint64        `json:"tx_packets"`
 	TxBytes       uint64        `json:"tx_bytes"`
 	GREReceived   uint64        `json:"gre_received"`            // GRE packets of this call, acknowledgements included
+	GREAcks       uint64        `json:"gre_acks"`                // those of them that acknowledge packets of ours
 	Invalid       uint64        `json:"invalid,omitempty"`       // GRE packets that were malformed, or another call's
 	Lost          uint64        `json:"lost,omitempty"`          // GRE packets that never came, as far as is known yet
 	Late          uint64        `json:"late,omitempty"`          // came after a later one, and were used
@@ -47,7 +48,7 @@ func (s *Session) Stats() Stats {
 	return Stats{
 		RxPackets: c.rxPackets.Load(), RxBytes: c.rxBytes.Load(),
 		TxPackets: c.txPackets.Load(), TxBytes: c.txBytes.Load(),
-		GREReceived: c.grePackets.Load(), Invalid: c.invalid.Load(),
+		GREReceived: c.grePackets.Load(), GREAcks: c.greAcks.Load(), Invalid: c.invalid.Load(),
 		Lost: in.Lost, Late: in.Late, Duplicates: in.Duplicate, Old: in.Old,
 		Discarded: c.lostStateful.Load(), Undecryptable: c.undecryptable.Load(), Nonsense: c.nonsense.Load(),
 		RefusedClear: c.refusedClear.Load(), Closed: c.closed.Load(),
