@@ -187,17 +187,21 @@ func (p *Plugin) leaveWhenOver() {
 	p.leave()
 }
 
-// Abandon ends everything because nobody is there to end it: NetworkManager
-// is gone, or the service was told to leave.
-func (p *Plugin) Abandon(why string) {
+// Abandon ends everything because nobody is there to end it: the service was
+// told to leave, or NetworkManager is gone, and will not take back what it made.
+func (p *Plugin) Abandon(why string, managerGone bool) {
 	p.mu.Lock()
 	run := p.run
 	p.mu.Unlock()
 	if run != nil {
 		p.opts.Log.Warn("ending the connection", "connection", run.connection.ID, "reason", why)
 		run.cancel()
+		<-run.done
+		if managerGone && run.handover != nil {
+			run.handover.takeBack(p.opts.Log)
+		}
 	}
-	p.leaveWhenOver()
+	p.leave()
 }
 
 // start checks the connection and sets it going.

@@ -2,8 +2,12 @@ package nm
 
 import (
 	"context"
+	"errors"
+	"net"
 	"net/netip"
+	"slices"
 	"sync"
+	"time"
 
 	"goppptp/client"
 	"goppptp/internal/control"
@@ -21,6 +25,7 @@ type handover struct {
 	unit string // the interface's name, which may hold a %d
 
 	mu     sync.Mutex
+	before []routing.Entry // mu guards; what was there before the tunnel; nil: not known
 	wanted routing.Config  // mu guards; the last that was set
 	opened osnet.TUNConfig // mu guards; the last that was made
 }
@@ -34,10 +39,72 @@ func (h *handover) OpenTUN(cfg osnet.TUNConfig) (tunnel.TUN, error) {
 	return h.Platform.OpenTUN(cfg)
 }
 
+// tunnelPlatform is what a client.Platform may do besides: send out of the
+// tunnel's interface, whatever the routes say.
+type tunnelPlatform interface {
+	ListenDHCP(link string) (net.PacketConn, error)
+	DialName(ctx context.Context, link, network string, server netip.AddrPort) (net.Conn, error)
+}
+
+var errNoTunnelPlatform = errors.New("nm: nothing can be sent out of the tunnel's interface here")
+
+// addressTime is how long NetworkManager may take to give the interface its
+// address. That it takes longer does no harm: questions are repeated.
+const addressTime = time.Second
+
+// ListenDHCP waits for the address, so that the question has the right sender.
+func (h *handover) ListenDHCP(link string) (net.PacketConn, error) {
+	p, ok := h.Platform.(tunnelPlatform)
+	if !ok {
+		return nil, errNoTunnelPlatform
+	}
+	h.mu.Lock()
+	local := h.opened.Local
+	h.mu.Unlock()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for late := time.Now().Add(addressTime); !hasAddress(link, local) && time.Now().Before(late); {
+		<-tick.C
+	}
+	return p.ListenDHCP(link)
+}
+
+func hasAddress(link string, a netip.Addr) bool {
+	i, err := net.InterfaceByName(link)
+	if err != nil {
+		return false
+	}
+	addrs, _ := i.Addrs()
+	for _, have := range addrs {
+		if n, ok := have.(*net.IPNet); ok && n.IP.Equal(a.AsSlice()) {
+			return true
+		}
+	}
+	return false
+}
+
+// DialName connects to a name server in the tunnel.
+func (h *handover) DialName(ctx context.Context, link, network string, server netip.AddrPort) (net.Conn, error) {
+	p, ok := h.Platform.(tunnelPlatform)
+	if !ok {
+		return nil, errNoTunnelPlatform
+	}
+	return p.DialName(ctx, link, network, server)
+}
+
 // Set implements routing.Applier.
 func (h *handover) Set(_ context.Context, cfg *routing.Config) error {
+	var before []routing.Entry
+	if cfg.Link == "" {
+		if st, err := routing.ReadState(); err == nil {
+			before = st.Routes
+		}
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if before != nil {
+		h.before = before
+	}
 	h.wanted = *cfg
 	h.wanted.Routes = append([]routing.Route(nil), cfg.Routes...)
 	return nil
@@ -63,6 +130,9 @@ func (h *handover) network(st *control.Status, c *profiles.NMConnection, p *prof
 	}
 	if c.OffersDNS() {
 		n.DNS = st.DNS
+		if st.DomainOffered != "" && !slices.Contains(n.Domains, st.DomainOffered) {
+			n.Domains = append(slices.Clone(n.Domains), st.DomainOffered)
+		}
 	}
 	for _, r := range h.wanted.Routes {
 		if r.To.Bits() == 0 {

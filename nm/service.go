@@ -107,14 +107,14 @@ func serve(name string, log *slog.Logger) error {
 			idle.Reset(idleTime)
 		case s := <-w.signals:
 			if w.gone(s) {
-				go p.Abandon("NetworkManager is gone")
+				go p.Abandon("NetworkManager is gone", true)
 			}
 		case <-conn.Context().Done():
-			go p.Abandon("the system bus is gone")
+			go p.Abandon("the system bus is gone", false)
 			<-p.Done()
 			return nil
 		case sig := <-signals:
-			go p.Abandon(sig.String())
+			go p.Abandon(sig.String(), false)
 		case <-idle.C:
 			if p.idle() {
 				return nil

@@ -64,8 +64,8 @@ func startNetworkManager() error {
 }
 
 const serverSettings = `listen: ["%[1]s:1723"]
-local: 192.168.13.254
-remote: [192.168.13.240-249]
+local: %[2]s.254
+remote: [%[2]s.240-249]
 users:
   - {name: sio4, password: p4ssw0rd}
   - {name: two, password: second word}
@@ -73,10 +73,11 @@ dns: [192.168.13.1]
 forward: true
 `
 
-// startServer starts a PPTP server; more is added to its settings.
-func startServer(address, as, more string) error {
+// startServer starts a PPTP server at address that gives addresses in subnet,
+// its first three numbers; more is added to its settings.
+func startServer(address, as, subnet, more string) error {
 	conf := filepath.Join("/run", as+".yaml")
-	if err := os.WriteFile(conf, fmt.Appendf(nil, serverSettings+more, address), 0o600); err != nil {
+	if err := os.WriteFile(conf, fmt.Appendf(nil, serverSettings+more, address, subnet), 0o600); err != nil {
 		return err
 	}
 	before := len(logText(as))

@@ -122,7 +122,7 @@ func prepare() error {
 			_, err := command(programs+"/goppptp", "install", "--networkmanager", "--replace-pptp")
 			return err
 		}},
-		{"server", func() error { return startServer("198.51.100.10", "main", "") }},
+		{"server", func() error { return startServer("198.51.100.10", "main", "192.168.13", "") }},
 	} {
 		if err := step.do(); err != nil {
 			return fmt.Errorf("%s: %w", step.what, err)
@@ -181,8 +181,8 @@ func network() error {
 		"-n server addr add 198.18.0.129/25 dev lan1s",
 		"-n server addr add 198.51.100.10/32 dev lo",
 		"-n server addr add 198.51.100.20/32 dev lo",
-		"-n server addr add 192.168.13.3/24 dev lo",
-		"-n server addr add 172.16.0.10/16 dev lo",
+		"-n server addr add 192.168.13.3/32 dev lo",
+		"-n server addr add 172.16.0.10/32 dev lo",
 		"-n server link set lan0s up",
 		"-n server link set lan1s up",
 	} {
