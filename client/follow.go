@@ -92,6 +92,7 @@ func (s *Session) follow(ctx context.Context) (stop func()) {
 func (s *Session) look(ctx context.Context, network networkPlatform) (mended bool) {
 	s.setting.Lock()
 	defer s.setting.Unlock()
+	s.rejudgeLocked()
 	s.mu.Lock()
 	routes, is := s.routes, s.net.view
 	s.mu.Unlock()

@@ -275,6 +275,25 @@ func TestPushedAccepted(t *testing.T) {
 	})
 }
 
+// TestPushedElsewhere: a route that is fine in one network is refused in
+// another that has the same subnet.
+func TestPushedElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWorld(t, "routes: [172.16.0.0/16]\npushed_routes: accept\n")
+		defer w.up(s).stop()
+		w.answer(someRoutes)
+		s.readState = func() (*routing.State, error) {
+			return &routing.State{Addrs: []routing.Addr{{Dev: "wlan0", Prefix: prefix("172.20.3.4/16")}, {Dev: "ppp0", Prefix: prefix("192.168.13.240/24")}}}, nil
+		}
+		s.setting.Lock()
+		s.rejudgeLocked()
+		s.setting.Unlock()
+		if got := offered(s); got != "+192.168.13.0/24 -0.0.0.0/0 -172.20.0.0/16" || len(s.routes.Routes) != 2 {
+			t.Errorf("offered %s, routes %v", got, s.routes.Routes)
+		}
+	})
+}
+
 // TestPushedRefused: where the table forbids them, none is taken, and it is said.
 func TestPushedRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

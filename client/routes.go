@@ -82,6 +82,31 @@ func (s *Session) enterLocked(ctx context.Context, up tunnel.Up) error {
 	return nil
 }
 
+// rejudgeLocked looks at the server's offers again where this machine is
+// connected to other networks than before. s.setting is held; the caller sets
+// the routes.
+func (s *Session) rejudgeLocked() {
+	s.mu.Lock()
+	dests, cfg, inside := s.dests, s.routes, s.inside
+	s.mu.Unlock()
+	if !inside || len(dests.offers) == 0 {
+		return
+	}
+	st, err := s.readState()
+	if err != nil {
+		return
+	}
+	own := connected(st, cfg.Link)
+	if slices.Equal(own, dests.own) {
+		return
+	}
+	dests.own = own
+	routes, offered := dests.routes(s.cfg.Profile, &cfg)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dests, s.routes.Routes, s.status.RoutesOffered = dests, routes, offered
+}
+
 // change edits what is to go through the tunnel, and carries it out where the
 // tunnel is up. When it fails, everything is as before.
 func (s *Session) change(ctx context.Context, edit func(*destinations) error) error {
