@@ -79,6 +79,7 @@ const (
 // runOnUp starts on_up, and waits for it where one of its commands is required.
 func (s *Session) runOnUp(ctx context.Context) error {
 	p := s.cfg.Profile
+	s.startOnDown() // of the addresses before, where the tunnel has new ones
 	env := s.hookEnv()
 	s.mu.Lock()
 	s.upEnv, s.upSince = env, time.Now()
