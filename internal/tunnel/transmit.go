@@ -258,7 +258,7 @@ func (s *Session) sendAck() {
 	if !ok {
 		return
 	}
-	h := gre.Header{CallID: s.cfg.PeerCallID, HasAck: true, Ack: ack}
+	h := t.seq.AckOnly(ack)
 	t.frame = append(t.frame[:0], make([]byte, gre.MaxHeaderLen)...)
 	s.hand(append(t.batch[:0], t.frame[:h.Put(t.frame, 0)]))
 }
