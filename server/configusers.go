@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -70,12 +69,12 @@ func (p *configParser) user(n *yaml.Node, secrets *bool) (User, bool) {
 			if !ok {
 				return
 			}
-			h, err := parseNTHash(s)
+			h, err := mschap.ParseNTHash(s)
 			if err != nil {
-				p.hint(n, "goppptp profile passwd --nt-hash prints one", "nt_hash: %v", err)
+				p.hint(n, "goppptp profile passwd --nt-hash prints one", "nt_hash: must be 32 hexadecimal digits")
 				return
 			}
-			u.NTHash = h
+			u.NTHash = &h
 		},
 		"address": func(_, n *yaml.Node) { u.Address, _ = p.address("address", n) },
 		"routes":  func(_, n *yaml.Node) { u.Routes = p.subnets("routes", n) },
@@ -99,16 +98,6 @@ func (p *configParser) user(n *yaml.Node, secrets *bool) (User, bool) {
 		return u, true
 	}
 	return u, false
-}
-
-// parseNTHash reads 32 hexadecimal digits.
-func parseNTHash(s string) (*mschap.NTHash, error) {
-	b, err := hex.DecodeString(s)
-	if err != nil || len(b) != len(mschap.NTHash{}) {
-		return nil, errors.New("must be 32 hexadecimal digits")
-	}
-	h := mschap.NTHash(b)
-	return &h, nil
 }
 
 // usersFile reads a file that holds a list of users.

@@ -49,6 +49,3 @@ func (s *Sender) Acked(ack uint32) uint32 {
 
 // Unacked returns how many packets were sent and not acknowledged; it stops counting at 2^30.
 func (s *Sender) Unacked() uint32 { return s.next - s.base }
-
-// Following returns the sequence number the next packet gets.
-func (s *Sender) Following() uint32 { return s.next }

@@ -13,8 +13,8 @@ func TestSender(t *testing.T) {
 	if got, want := s.AckOnly(11), (Header{CallID: 0xd8c1, HasAck: true, Ack: 11}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	if s.Following() != 1 {
-		t.Errorf("Following = %d, want 1", s.Following())
+	if s.next != 1 {
+		t.Errorf("the next number is %d, want 1", s.next)
 	}
 }
 
@@ -47,7 +47,7 @@ func TestSenderNeverAcked(t *testing.T) {
 	if s.Unacked() != maxUnacked {
 		t.Errorf("Unacked = %d, want %d", s.Unacked(), maxUnacked)
 	}
-	if got := s.Acked(s.Following() - 1); got != maxUnacked || s.Unacked() != 0 {
+	if got := s.Acked(s.next - 1); got != maxUnacked || s.Unacked() != 0 {
 		t.Errorf("the first acknowledgment after long silence settles %d, leaves %d", got, s.Unacked())
 	}
 }

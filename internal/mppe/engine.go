@@ -27,8 +27,8 @@ var engines = sync.Pool{New: func() any { return new(engine) }}
 
 func getEngine() *engine { return engines.Get().(*engine) }
 
-// putEngine gives the engine back without the references to packets and without
-// what would tell of keys.
+// putEngine gives the engine back without the references to packets, and without
+// the keys. What the lanes hold is the next user's to overwrite.
 func putEngine(e *engine) {
 	clear(e.data[:])
 	clear(e.keys[:])

@@ -243,17 +243,6 @@ func (l *Link) Renegotiate(now time.Time) {
 	l.settle(now)
 }
 
-// RejectProtocol answers a data frame whose protocol is not open with a
-// Protocol-Reject. Frames decrypted or not are taken alike.
-func (l *Link) RejectProtocol(now time.Time, frame []byte) {
-	p, info, err := ParseFrame(frame)
-	if err != nil {
-		l.stats.Malformed++
-		return
-	}
-	l.rejectProtocol(now, p, info)
-}
-
 func (l *Link) setPhase(p Phase) {
 	if l.phase != p {
 		l.phase = p
