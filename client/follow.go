@@ -381,6 +381,8 @@ func (s *Session) await(ctx context.Context, wait time.Duration) bool {
 			return false
 		case <-timeout:
 			return true
+		case <-s.hurry:
+			return true
 		case <-s.net.resumed:
 		case <-s.net.changed:
 		}

@@ -42,6 +42,7 @@ type ManagerOptions struct {
 
 type managed struct {
 	session *Session
+	ctx     context.Context // done when the session is told to end
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when Run has returned
 	err     error         // what Run returned; read after done
@@ -125,8 +126,8 @@ func (m *Manager) load(name string) (*profiles.Profile, error) {
 }
 
 // Up connects and returns once the tunnel carries traffic and the routes are
-// in. A session that is up already is left alone; one that is connecting is
-// waited for.
+// in. A session that is up already is left alone; one that is connecting, or
+// was lost and is dialled again, is waited for.
 func (m *Manager) Up(ctx context.Context, req control.UpRequest) (control.Status, error) {
 	p, err := m.load(req.Profile)
 	if err != nil {
@@ -141,8 +142,19 @@ func (m *Manager) Up(ctx context.Context, req control.UpRequest) (control.Status
 		return control.Status{}, &control.Error{Reason: control.ReasonUsage, Text: fmt.Sprintf("profile %s stores no password", p.Name), Hint: "`goppptp up` on a terminal asks for it"}
 	}
 	s, started, err := m.start(p, password, profiles.Secret(req.NewPassword), false)
+	for err == nil && !started && s.ctx.Err() != nil { // it is on its way down: the next one, then
+		select {
+		case <-s.done:
+			s, started, err = m.start(p, password, profiles.Secret(req.NewPassword), false)
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		}
+	}
 	if err != nil {
 		return control.Status{}, err
+	}
+	if !started {
+		s.session.Hurry()
 	}
 	select {
 	case <-s.session.Ready():
@@ -211,7 +223,7 @@ func (m *Manager) start(p *profiles.Profile, password, newPassword profiles.Secr
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s = &managed{cancel: cancel, done: make(chan struct{})}
+	s = &managed{ctx: ctx, cancel: cancel, done: make(chan struct{})}
 	var resolver Resolver
 	if m.opts.DNS != nil {
 		resolver = m.opts.DNS()

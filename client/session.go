@@ -35,7 +35,8 @@ type Session struct {
 	newNames  chan struct{}                  // a value when there is a host name to be resolved
 	readState func() (*routing.State, error) // of the machine
 
-	net following
+	net   following
+	hurry chan struct{} // a value when the next attempt is not to be waited for
 
 	inside      bool         // mu guards, as all that follows; the routes lead into the tunnel
 	dests       destinations // where s.routes.Routes come from
@@ -61,7 +62,7 @@ func New(cfg Config) *Session {
 	p := cfg.Profile
 	s := &Session{
 		cfg: cfg, log: cfg.Log.With("profile", p.Name), ready: make(chan struct{}), routes: p.RoutingConfig(),
-		newNames: make(chan struct{}, 1), readState: routing.ReadState, net: newFollowing(),
+		newNames: make(chan struct{}, 1), hurry: make(chan struct{}, 1), readState: routing.ReadState, net: newFollowing(),
 	}
 	s.dests = newDestinations(p, s.routes.Routes)
 	s.status = control.Status{
@@ -84,6 +85,13 @@ func (s *Session) Ready() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ready
+}
+
+// Hurry has a session that waits for its next attempt make it now.
+func (s *Session) Hurry() {
+	if s.Status().State == control.StateReconnecting {
+		signal(s.hurry)
+	}
 }
 
 func (s *Session) hasBeenUp() bool {
