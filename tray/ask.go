@@ -53,12 +53,12 @@ func (a *Asker) dialog(ctx context.Context, p control.ProfileInfo) (string, erro
 	if look == nil {
 		look = exec.LookPath
 	}
-	title, text := a.Texts.Say("ask.title", p.Name), a.Texts.Say("ask.text", p.User, p.Gateway)
-	for _, command := range [][]string{
-		// zenity's entry without echo has a text of one's own, unlike --password.
-		{"zenity", "--entry", "--hide-text", "--title", title, "--text", escapeMarkup(text)},
-		{"kdialog", "--title", title, "--password", text},
-	} {
+	commands := dialogs(p, a.Texts)
+	if a.Texts.Language != English.Language {
+		// A locale that is not installed makes zenity refuse all but ASCII.
+		commands = append(commands, dialogs(p, English)...)
+	}
+	for _, command := range commands {
 		path, err := look(command[0])
 		if err != nil {
 			continue
@@ -81,6 +81,16 @@ func (a *Asker) dialog(ctx context.Context, p control.ProfileInfo) (string, erro
 		a.Tell(a.Texts.Say("notice.ask", p.Name), a.Texts.Say("notice.ask.body", p.Name))
 	}
 	return "", ErrNoAnswer
+}
+
+// dialogs are the commands that ask for the password of p.
+func dialogs(p control.ProfileInfo, t *Texts) [][]string {
+	title, text := t.Say("ask.title", p.Name), t.Say("ask.text", p.User, p.Gateway)
+	return [][]string{
+		// zenity's entry without echo has a text of one's own, unlike --password.
+		{"zenity", "--entry", "--hide-text", "--title", title, "--text", escapeMarkup(text)},
+		{"kdialog", "--title", title, "--password", text},
+	}
 }
 
 // escapeMarkup makes s plain text in Pango's markup, which zenity reads.
