@@ -125,6 +125,17 @@ func TestRoutes(t *testing.T) {
 	if got, _ := c.Routes(t.Context(), "lab"); len(got) != 0 {
 		t.Errorf("after DelRoute: %v", got)
 	}
+	host := Route{Host: "build.lab.example", Metric: 7}
+	if err := c.AddRoute(t.Context(), "lab", host); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := c.Routes(t.Context(), "lab"); len(got) != 1 || got[0] != host {
+		t.Errorf("with a host name: %v", got)
+	}
+	both := Route{To: r.To, Host: "build.lab.example"}
+	if err := c.AddRoute(t.Context(), "lab", both); ReasonOf(err) != ReasonUsage {
+		t.Errorf("a subnet and a host name: %v", err)
+	}
 	bad := Route{To: netip.MustParsePrefix("192.168.14.1/24")}
 	if err := c.AddRoute(t.Context(), "lab", bad); ReasonOf(err) != ReasonUsage || !strings.Contains(err.Error(), "host bits") {
 		t.Errorf("host bits: %v", err)

@@ -6,7 +6,7 @@
 //	GET    /v1/sessions/{profile}          one session: Status
 //	POST   /v1/sessions/{profile}/up       connect; answers Status, or a stream of events
 //	POST   /v1/sessions/{profile}/down     disconnect
-//	POST   /v1/sessions/{profile}/routes   {"to": "192.168.14.0/24", "metric": 5}
+//	POST   /v1/sessions/{profile}/routes   {"to": "192.168.14.0/24", "metric": 5}, or "host" for "to"
 //	DELETE /v1/sessions/{profile}/routes   the same body, or ?to=192.168.14.0/24
 //	GET    /v1/profiles                    the installed profiles
 //	GET    /v1/events                      a JSON object a line, as it happens

@@ -177,6 +177,9 @@ func TestSplit(t *testing.T) {
 	p := open(t, "dns: [192.168.13.254]\n", splitProfile)
 	told := p.bus(true)
 	asked := p.nameServer([4]byte{172, 16, 0, 10})
+	if out := p.must("plan", "lab"); !strings.Contains(out, "build.lab.example is resolved by the tunnel's name servers, once it is up") {
+		t.Errorf("plan says\n%s", out)
+	}
 	p.must("up", "lab")
 	st := p.status()
 	if got := p.inTunnel(); got != "172.16.0.10 192.168.13.254" {
