@@ -16,13 +16,15 @@
 //	users.go, chapsecrets.go  who may come in
 //	pptpdconf.go              server.yaml out of an existing pptpd set-up
 //	gate.go, assign.go        the limits before and after authentication
-//	control.go, session.go    one control connection, one call
-//	interface.go, dhcp.go     a client's interface and what belongs to it
+//	control.go, session*.go   one control connection, one call
+//	interface.go, dhcp*.go,   a client's interface and what belongs to it
+//	forwarding.go
 //	demux.go                  GRE packets to sessions
 //	platform.go               the seam to the operating system
-//	server.go                 start, stop, reload
+//	server.go, registry.go    start, stop, reload; what there is meanwhile
 //
 // # Limitations
 //
-// IPv4 on the outside. RADIUS and a metrics listener of its own are not there.
+// IPv4 on the outside. There is no RADIUS, and no listener for metrics: the
+// control socket of the program has them.
 package server
