@@ -7,10 +7,9 @@ import (
 	"time"
 )
 
-// Where the sockets are, and the group that may change things.
+// Where the daemon's socket is, and the group that may change things.
 const (
-	DefaultSocket = "/run/goppptp/control.sock" // the daemon's
-	ServerSocket  = "/run/goppptp/server.sock"  // goppptp serve's
+	DefaultSocket = "/run/goppptp/control.sock"
 	Group         = "goppptp"
 )
 
