@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"strings"
 	"syscall"
 
 	"goppptp/internal/control"
@@ -35,8 +36,16 @@ func Explain(err error) *control.Error {
 		return e
 	}
 	reason, hint := classify(err)
-	return &control.Error{Reason: reason, Text: err.Error(), Hint: hint}
+	text := err.Error()
+	if _, rest, ok := strings.Cut(text, ": "); ok && ourPackages[text[:len(text)-len(rest)-2]] {
+		text = rest
+	}
+	// The hint is told beside the text: not in it as well.
+	return &control.Error{Reason: reason, Text: strings.TrimSuffix(text, ": "+hint), Hint: hint}
 }
+
+// ourPackages are the names in front of errors that users need not know.
+var ourPackages = map[string]bool{"osnet": true, "routing": true, "pptp": true, "ppp": true, "profiles": true, "control": true, "server": true, "client": true}
 
 func classify(err error) (reason control.Reason, hint string) {
 	if _, ok := errors.AsType[*routing.ConflictError](err); ok {
@@ -69,7 +78,10 @@ func classify(err error) (reason control.Reason, hint string) {
 	if _, ok := errors.AsType[*osnet.SendError](err); ok {
 		return control.ReasonGRE, "GRE does not leave this machine: look at its firewall (OUTPUT chain)"
 	}
-	if _, ok := errors.AsType[*osnet.PrivilegeError](err); ok || errors.Is(err, fs.ErrPermission) {
+	if _, ok := errors.AsType[*osnet.PrivilegeError](err); ok {
+		return control.ReasonPermission, "run as root, or give the program these capabilities"
+	}
+	if errors.Is(err, fs.ErrPermission) {
 		return control.ReasonPermission, "run it as root, or give it CAP_NET_ADMIN and CAP_NET_RAW"
 	}
 	if _, ok := errors.AsType[*profiles.Error](err); ok {
@@ -134,7 +146,13 @@ func explainControl(server netip.AddrPort, err error) error {
 	if e, ok := errors.AsType[*pptp.CallError](err); ok {
 		return &control.Error{Reason: control.ReasonFailed, Text: e.Error(), Hint: "the server's log says more"}
 	}
-	return fmt.Errorf("%v: %w", server, err)
+	e := Explain(err)
+	text := fmt.Sprintf("%v: %s", server, e.Text)
+	_, silent := errors.AsType[*pptp.TimeoutError](err)
+	if _, lost := errors.AsType[*pptp.LostError](err); lost || silent || errors.Is(err, pptp.ErrMagic) || errors.Is(err, pptp.ErrLength) {
+		return &control.Error{Reason: e.Reason, Text: text, Hint: "is it a PPTP server that listens there, and has it room for one more?"}
+	}
+	return &control.Error{Reason: e.Reason, Text: text, Hint: e.Hint}
 }
 
 // noGRE returns what is wrong with GRE on a call that does not come up, or nil.

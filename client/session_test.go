@@ -106,16 +106,19 @@ func TestRefused(t *testing.T) {
 			}
 			return nil
 		}, reason: control.ReasonConflict},
-		"no GRE socket": {server: serverText, world: func(w *lab) { w.setFailure("OpenGRE", &osnet.PrivilegeError{}) }, reason: control.ReasonPermission},
+		"no GRE socket": {server: serverText, world: func(w *lab) { w.setFailure("OpenGRE", &osnet.PrivilegeError{Missing: []string{"CAP_NET_RAW"}}) }, reason: control.ReasonPermission, text: []string{"no permission: CAP_NET_RAW missing"}},
 		"no TUN":        {server: serverText, world: func(w *lab) { w.setFailure("OpenTUN", &osnet.PrivilegeError{}) }, reason: control.ReasonPermission},
 		"not PPTP": {world: func(w *lab) {
-			w.answers[gateway] = func(c net.Conn) { c.Write([]byte("220 mail.example ESMTP and some more to fill it up\r\n")) }
-		}, reason: control.ReasonFailed, text: []string{"203.0.113.1:1723"}},
+			w.answers[gateway] = func(c net.Conn) {
+				go swallow(c)
+				c.Write([]byte("220 mail.example ESMTP and some more to fill it up\r\n"))
+			}
+		}, reason: control.ReasonFailed, text: []string{"203.0.113.1:1723: wrong magic cookie"}},
 		"says nothing": {world: func(w *lab) { w.answers[gateway] = swallow }, reason: control.ReasonFailed, text: []string{"203.0.113.1:1723"}},
 		"hangs up":     {world: func(w *lab) { w.answers[gateway] = func(c net.Conn) { c.Close() } }, reason: control.ReasonFailed, text: []string{"203.0.113.1:1723"}},
 		"call refused": {world: func(w *lab) { w.answers[gateway] = busy }, reason: control.ReasonFailed, text: []string{"busy"}},
 		"wrong password": {profile: "gateway: station\nuser: sio4\npassword: wrong\n", server: serverText,
-			reason: control.ReasonAuth, text: []string{"authentication refused"}},
+			reason: control.ReasonAuth, text: []string{`authentication refused: wrong user name or password (E=691): the server says "Access denied"`}},
 		"unknown user": {profile: "gateway: station\nuser: nobody\npassword: wrong\n", server: serverText,
 			reason: control.ReasonAuth, text: []string{"authentication refused"}},
 		"no method in common": {profile: "gateway: station\nuser: sio4\npassword: p4ssw0rd\nauth: [chap]\nmppe: {require: false}\n", server: serverText,
@@ -153,6 +156,9 @@ func TestRefused(t *testing.T) {
 					if !strings.Contains(e.Text, text) || strings.Contains(e.Text, "\n") || text == "" {
 						t.Errorf("the text is %q, want one line with %q", e.Text, text)
 					}
+				}
+				if e.Hint != "" && strings.Contains(e.Text, e.Hint) {
+					t.Errorf("the hint is in the text: %q", e.Text)
 				}
 				r.wantNothing(t, w, control.StateFailed)
 				if st := r.Status(); st.Error == nil || st.Error.Reason != c.reason {

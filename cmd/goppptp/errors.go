@@ -90,7 +90,7 @@ func needRoot(err error) error {
 	if err == nil || !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	return &control.Error{Reason: control.ReasonPermission, Text: err.Error(), Hint: "run it as root, or give it CAP_NET_ADMIN and CAP_NET_RAW"}
+	return client.Explain(err)
 }
 
 // printJSON writes v as indented JSON.

@@ -2,7 +2,6 @@ package tunnel
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -179,7 +178,7 @@ func (c *Control) drain() (closed bool, err error) {
 		case pptp.Send:
 			c.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 			if _, err := c.conn.Write(ev.Data); err != nil {
-				c.core.ConnectionLost(time.Now(), fmt.Errorf("control connection: %w", err))
+				c.core.ConnectionLost(time.Now(), err)
 			}
 		case pptp.Closed:
 			c.cfg.OnEvent(ev)
