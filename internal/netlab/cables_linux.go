@@ -13,52 +13,52 @@ import (
 
 // cable makes the links, addresses and routes.
 func (l *Lab) cable(opts Options) error {
-	var todo tasks
+	var steps tasks
 	// What a namespace begins with depends on the host's settings.
 	for _, n := range l.namespaces() {
-		todo.do(n, func() error { return linkUp("lo") })
-		todo.sysctl(n, "net/ipv4/conf/all/rp_filter", "0")
-		todo.sysctl(n, "net/ipv4/conf/default/rp_filter", "0")
+		steps.do(n, func() error { return linkUp("lo") })
+		steps.sysctl(n, "net/ipv4/conf/all/rp_filter", "0")
+		steps.sysctl(n, "net/ipv4/conf/default/rp_filter", "0")
 		forward := "0"
 		if n == l.Router {
 			forward = "1"
 		}
-		todo.sysctl(n, "net/ipv4/ip_forward", forward)
+		steps.sysctl(n, "net/ipv4/ip_forward", forward)
 	}
-	todo.veth(l.Client, "eth0", l.Router, "wan", opts.MTU)
-	todo.veth(l.Outside, "eth0", l.Router, "net", 1500)
-	todo.veth(l.Server, "eth0", l.Router, "to-server", 1500)
-	todo.veth(l.Inner, "eth0", l.Router, "to-inner", 1500)
-	todo.bridge(l.Router, "lan", "to-server", "to-inner")
+	steps.veth(l.Client, "eth0", l.Router, "wan", opts.MTU)
+	steps.veth(l.Outside, "eth0", l.Router, "net", 1500)
+	steps.veth(l.Server, "eth0", l.Router, "to-server", 1500)
+	steps.veth(l.Inner, "eth0", l.Router, "to-inner", 1500)
+	steps.bridge(l.Router, "lan", "to-server", "to-inner")
 
-	todo.address(l.Client, "eth0", ClientAddr, 24)
-	todo.address(l.Router, "wan", GatewayAddr, 24)
-	todo.address(l.Router, "net", outsideRouter, 24)
-	todo.address(l.Router, "lan", RouterAddr, ClosedNet.Bits())
-	todo.address(l.Outside, "eth0", OutsideAddr, 24)
-	todo.address(l.Server, "eth0", ServerAddr, ClosedNet.Bits())
-	todo.address(l.Inner, "eth0", InnerAddr, ClosedNet.Bits())
+	steps.address(l.Client, "eth0", ClientAddr, 24)
+	steps.address(l.Router, "wan", GatewayAddr, 24)
+	steps.address(l.Router, "net", outsideRouter, 24)
+	steps.address(l.Router, "lan", RouterAddr, ClosedNet.Bits())
+	steps.address(l.Outside, "eth0", OutsideAddr, 24)
+	steps.address(l.Server, "eth0", ServerAddr, ClosedNet.Bits())
+	steps.address(l.Inner, "eth0", InnerAddr, ClosedNet.Bits())
 	for _, addr := range BehindAddrs {
-		todo.address(l.Inner, "lo", addr, 32)
+		steps.address(l.Inner, "lo", addr, 32)
 	}
 
 	defaultRoute := netip.MustParsePrefix("0.0.0.0/0")
-	todo.route(l.Client, defaultRoute, GatewayAddr)
-	todo.route(l.Outside, defaultRoute, outsideRouter)
-	todo.route(l.Server, defaultRoute, RouterAddr)
+	steps.route(l.Client, defaultRoute, GatewayAddr)
+	steps.route(l.Outside, defaultRoute, outsideRouter)
+	steps.route(l.Server, defaultRoute, RouterAddr)
 	for _, net := range BehindNets {
-		todo.route(l.Server, net, InnerAddr)
+		steps.route(l.Server, net, InnerAddr)
 	}
 	// A proxy answers ARP after a random time up to this, 0.8 s at first.
-	todo.sysctl(l.Server, "net/ipv4/neigh/eth0/proxy_delay", "0")
+	steps.sysctl(l.Server, "net/ipv4/neigh/eth0/proxy_delay", "0")
 
 	for _, n := range []*Namespace{l.Client, l.Outside, l.Server, l.Inner} {
-		todo.carries(n, "eth0")
+		steps.carries(n, "eth0")
 	}
 	for _, name := range []string{"wan", "net", "to-server", "to-inner", "lan"} {
-		todo.carries(l.Router, name)
+		steps.carries(l.Router, name)
 	}
-	return todo.err
+	return steps.err
 }
 
 // tasks does one thing after the other until the first error.
