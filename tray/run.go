@@ -71,8 +71,9 @@ type tray struct {
 	seen       int             // events so far, to tell an old snapshot
 	refreshing bool
 	frame      int
-	restore    []string // up when the daemon went away
-	loggedIn   bool     // what is connected at login has been asked for
+	restore    []string        // up when the daemon went away
+	loggedIn   bool            // what is connected at login has been asked for
+	stopped    map[string]bool // disconnected by a click since it was connected by one
 }
 
 // Run shows how things are and does what is clicked, until Quit is or ctx
@@ -88,7 +89,7 @@ func Run(ctx context.Context, opts Options) error {
 		opts.Notify = func(Notice) {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	t := &tray{opts: opts, world: NewWorld(), ctx: ctx, inbox: make(chan func(), 16)}
+	t := &tray{opts: opts, world: NewWorld(), ctx: ctx, inbox: make(chan func(), 16), stopped: map[string]bool{}}
 	defer t.work.Wait()
 	defer cancel()
 	t.readLogin()
@@ -281,6 +282,7 @@ func (t *tray) connect(profile string, silent bool) {
 	info := t.world.Profiles[i]
 	question := Question{Profile: info, Again: t.world.AuthRefused(profile), Silent: silent}
 	t.world.Trying(profile)
+	delete(t.stopped, profile)
 	if info.Asks && t.opts.Password != nil {
 		t.world.Asking[profile] = true
 	}
@@ -308,7 +310,7 @@ func (t *tray) connected(profile string, silent bool, answer Answer, err error) 
 				}
 			})
 		}
-	case errors.Is(err, ErrNoAnswer), errors.Is(err, control.ErrNoDaemon), silent, t.ctx.Err() != nil:
+	case errors.Is(err, ErrNoAnswer), errors.Is(err, control.ErrNoDaemon), silent, t.stopped[profile], t.ctx.Err() != nil:
 	default:
 		t.failed(profile, err)
 	}
@@ -331,6 +333,7 @@ func (t *tray) disconnect(profile string) {
 	if c == nil {
 		return
 	}
+	t.stopped[profile] = true
 	t.work.Go(func() {
 		if err := c.Down(t.ctx, profile); err != nil {
 			t.post(func() { t.failed(profile, err) })

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"goppptp/internal/netlab"
+	"goppptp/tray/icons"
 )
 
 // panelConfig is a panel at the top with a status area and a clock at its end.
@@ -264,13 +265,28 @@ func TestMouseConnectsATunnel(t *testing.T) {
 	await(t, "another picture in the panel", func() bool { return !bytes.Equal(off, d.onPanel(d.screen())) })
 	d.open()
 	d.mouse(lineX, firstLine, false)
-	await(t, "the submenu", func() bool { return d.lit(d.screen()) > 40000 })
+	await(t, "the submenu", func() bool { return d.drawn(d.screen()) > 60000 })
 	d.keep("up")
 	d.run("xdotool", "key", "Escape", "key", "Escape")
 
 	d.clickLine(1) // Disconnect lab
 	icon.await("○ lab: not connected")
 	await(t, "the routes as before", func() bool { return slices.Equal(before, n.routes(t)) })
+
+	// A router that lets no GRE through keeps it on its way for a while.
+	if err := n.SetPolicy(netlab.Policy{GREToClient: netlab.Drop}); err != nil {
+		t.Fatal(err)
+	}
+	d.clickLine(1)
+	icon.await("◌ lab: connecting: negotiating the link")
+	d.open()
+	d.keep("connecting")
+	d.run("xdotool", "key", "Escape")
+	d.clickLine(1) // Stop connecting lab
+	icon.await("○ lab: not connected")
+	if err := n.SetPolicy(netlab.Policy{}); err != nil {
+		t.Fatal(err)
+	}
 
 	d.clickLine(3) // Connect wrong: not with that password
 	icon.await("▲ wrong: could not connect")
@@ -279,11 +295,28 @@ func TestMouseConnectsATunnel(t *testing.T) {
 	d.run("xdotool", "key", "Escape")
 }
 
-// lit counts the light pixels under the panel: those of menus.
-func (d *desktop) lit(picture []byte) (n int) {
+// TestDarkPanel looks at the other set of icons, and at the other language.
+func TestDarkPanelInKorean(t *testing.T) {
+	d := newDesktop(t, fmt.Sprintf("%dx340", screenWidth))
+	d.panel(true)
+	n := newNetwork(d)
+	d.start([]string{"LANG=ko_KR.UTF-8", "GTK_THEME=Adwaita:dark"}, binary, "--run-dir", n.dir)
+	icon := d.shown()
+	icon.awaitPicture("off, for a dark panel", icons.Dark.Off)
+	d.clickLine(1)
+	icon.await("● lab: 연결됨, 192.168.13.240, 경로 3개, ")
+	icon.awaitPicture("up, for a dark panel", icons.Dark.Up)
+	d.open()
+	d.mouse(lineX, firstLine, false)
+	await(t, "the submenu", func() bool { return d.drawn(d.screen()) > 60000 })
+	d.keep("korean")
+}
+
+// drawn counts the pixels under the panel that are not the screen's black.
+func (d *desktop) drawn(picture []byte) (n int) {
 	p := d.pixels(picture, 0, 40, screenWidth, 340)
 	for i := 0; i+2 < len(p); i += 3 {
-		if p[i] > 200 && p[i+1] > 200 && p[i+2] > 200 {
+		if p[i]|p[i+1]|p[i+2] != 0 {
 			n++
 		}
 	}
