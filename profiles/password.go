@@ -1,14 +1,15 @@
 package profiles
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // ErrAsk says that the profile holds no secret itself: it is in the keyring,
@@ -74,16 +75,35 @@ func (p *Profile) readPasswordFile() (Secret, error) {
 func (p *Profile) runPasswordCommand(ctx context.Context) (Secret, error) {
 	cmd := exec.CommandContext(ctx, p.PasswordCommand[0], p.PasswordCommand[1:]...)
 	cmd.Stderr = os.Stderr
-	var out bytes.Buffer
+	var out limited
 	cmd.Stdout = &out
-	if err := cmd.Run(); err != nil {
+	cmd.WaitDelay = time.Second // for what it has started and left behind
+	err := cmd.Run()
+	if out.over {
+		return "", fmt.Errorf("password_command %s: printed more than a password can be", p.PasswordCommand[0])
+	}
+	if err != nil {
 		return "", fmt.Errorf("password_command %s: %w", p.PasswordCommand[0], err)
 	}
-	s := firstLine(out.Bytes())
+	s := firstLine(out.text)
 	if s == "" {
 		return "", fmt.Errorf("password_command %s: printed no password", p.PasswordCommand[0])
 	}
 	return s, nil
+}
+
+// limited takes what a command prints, up to maxSecret octets.
+type limited struct {
+	text []byte
+	over bool // there was more
+}
+
+func (l *limited) Write(b []byte) (int, error) {
+	if l.over = l.over || len(l.text)+len(b) > maxSecret; l.over {
+		return 0, io.ErrShortWrite
+	}
+	l.text = append(l.text, b...)
+	return len(b), nil
 }
 
 func firstLine(b []byte) Secret {

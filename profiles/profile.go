@@ -98,7 +98,7 @@ type Profile struct {
 
 	OnUp     []Hook `json:"on_up,omitempty"`     // run whenever the tunnel has come up
 	OnDown   []Hook `json:"on_down,omitempty"`   // and gone
-	OnChange []Hook `json:"on_change,omitempty"` // routes or name servers changed in between
+	OnChange []Hook `json:"on_change,omitempty"` // its routes changed in between
 
 	// text returns what Parse was given, with the edits since; nil: made in
 	// memory. It is a function because the password is in it, and of unexported
