@@ -54,7 +54,7 @@ func Describe(frame []byte) string {
 		if len(pkt.Data) > 0 {
 			fmt.Fprintf(&b, " %s", Code(pkt.Data[0]))
 		}
-	case EchoRequest, EchoReplyCode, DiscardRequest, Identification, TimeRemaining:
+	case EchoRequest, EchoReply, DiscardRequest, Identification, TimeRemaining:
 		if len(pkt.Data) >= 4 {
 			fmt.Fprintf(&b, " magic=0x%08x", binary.BigEndian.Uint32(pkt.Data))
 			if pkt.Code == Identification {

@@ -65,7 +65,7 @@ func (e *echo) replied(now time.Time, id byte) {
 		return
 	}
 	e.asked, e.probing = false, false
-	e.l.emit(EchoReply{now.Sub(e.sentAt)})
+	e.l.emit(EchoReplied{now.Sub(e.sentAt)})
 }
 
 func (e *echo) advance(now time.Time) {

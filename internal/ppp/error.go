@@ -6,9 +6,6 @@ import (
 	"unicode"
 )
 
-// Besides these, Finished.Err can be an *auth.Error, an *auth.ServerError, an
-// *auth.TimeoutError, or what Config.Assign returned, wrapped.
-
 // MPPEError tells that encryption was required and not agreed on.
 type MPPEError struct {
 	Peer   string // "server" or "client"

@@ -102,8 +102,8 @@ type (
 	// Network6Down tells that no IPv6 packet may pass any more.
 	Network6Down struct{}
 
-	// EchoReply tells how long an LCP echo took.
-	EchoReply struct{ RTT time.Duration }
+	// EchoReplied tells how long an LCP echo took.
+	EchoReplied struct{ RTT time.Duration }
 
 	// ProbeFailed tells that nothing answered a Probe.
 	ProbeFailed struct{}
@@ -113,7 +113,10 @@ type (
 	Message struct{ Text string }
 
 	// Finished is the last event: the link is dead. Err is nil where that was
-	// asked for with Close.
+	// asked for with Close; otherwise it is an *MPPEError, *TimeoutError,
+	// *PeerError, *EchoError, *LoopError or *NegotiationError, an *auth.Error,
+	// *auth.ServerError or *auth.TimeoutError, or wraps what Config.Assign or Down
+	// was given.
 	Finished struct{ Err error }
 )
 
@@ -129,7 +132,7 @@ func (NetworkUp) isEvent()             {}
 func (NetworkDown) isEvent()           {}
 func (Network6Up) isEvent()            {}
 func (Network6Down) isEvent()          {}
-func (EchoReply) isEvent()             {}
+func (EchoReplied) isEvent()           {}
 func (ProbeFailed) isEvent()           {}
 func (Message) isEvent()               {}
 func (Finished) isEvent()              {}

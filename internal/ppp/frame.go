@@ -14,7 +14,7 @@ var errFrame = errors.New("ppp: frame without a protocol field")
 // ParseFrame splits a frame into its protocol number and information field,
 // which aliases frame. Both forms of both headers are taken at any time, as
 // RFC 1661, Sections 6.5 and 6.6, ask of who has agreed to them, and as is
-// harmless for others.
+// harmless for others. The one error is a frame without a protocol field.
 func ParseFrame(frame []byte) (p Protocol, info []byte, err error) {
 	if len(frame) >= 2 && frame[0] == address && frame[1] == control {
 		frame = frame[2:]
@@ -33,7 +33,8 @@ func ParseFrame(frame []byte) (p Protocol, info []byte, err error) {
 	return 0, nil, errFrame
 }
 
-// AppendFrame appends a frame to b. acfc leaves address and control out, pfc
+// AppendFrame appends a frame to b, without flags and checksum, which GRE has no
+// use for. acfc leaves address and control out, pfc
 // shortens the protocol number where it fits one octet; LCP frames get
 // neither, because they may be about to undo them (RFC 1661, Section 6.5).
 func AppendFrame(b []byte, p Protocol, info []byte, acfc, pfc bool) []byte {

@@ -302,7 +302,7 @@ func (p *lcp) extra(now time.Time, pkt Packet) bool {
 		} else if m.state == Opened { // Section 5.7: otherwise "silently discarded"
 			p.l.protocolRejected(now, Protocol(binary.BigEndian.Uint16(pkt.Data)))
 		}
-	case EchoRequest, EchoReplyCode, DiscardRequest:
+	case EchoRequest, EchoReply, DiscardRequest:
 		if len(pkt.Data) < 4 {
 			p.l.stats.Malformed++
 			return true
@@ -314,10 +314,10 @@ func (p *lcp) extra(now time.Time, pkt Packet) bool {
 		}
 		switch pkt.Code {
 		case EchoRequest:
-			m.reply = Packet{EchoReplyCode, pkt.ID, binary.BigEndian.AppendUint32(nil, p.ourMagic())}
+			m.reply = Packet{EchoReply, pkt.ID, binary.BigEndian.AppendUint32(nil, p.ourMagic())}
 			m.reply.Data = append(m.reply.Data, pkt.Data[4:]...)
 			m.event(now, evRXR)
-		case EchoReplyCode:
+		case EchoReply:
 			p.l.echo.replied(now, pkt.ID)
 		}
 	case Identification:

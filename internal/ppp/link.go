@@ -219,7 +219,7 @@ func (l *Link) hear(now time.Time) {
 }
 
 // Probe asks the peer at once whether it is there, with LCP Echo-Requests: an
-// EchoReply comes out, or ProbeFailed when there was none within that time.
+// EchoReplied comes out, or ProbeFailed when there was none within that time.
 // While LCP is not open nothing is asked, and nothing comes out.
 func (l *Link) Probe(now time.Time, within time.Duration) {
 	if !l.ending() {

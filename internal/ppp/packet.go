@@ -24,7 +24,8 @@ type Packet struct {
 }
 
 // ParsePacket takes the information field of a frame. Data aliases b; octets
-// behind the packet's length are padding and are dropped.
+// behind the packet's length are padding and are dropped. The one error is a
+// length that does not fit, which RFC 1661, Section 5, has "silently discarded".
 func ParsePacket(b []byte) (Packet, error) {
 	if len(b) < packetHeader {
 		return Packet{}, errPacket
@@ -50,7 +51,8 @@ type Option struct {
 }
 
 // ParseOptions takes the Data of a Configure packet. Unknown types are kept:
-// somebody must reject them. Values alias b.
+// somebody must reject them. Values alias b. The one error is a length that does
+// not fit.
 func ParseOptions(b []byte) ([]Option, error) {
 	var opts []Option
 	for len(b) > 0 {

@@ -116,7 +116,7 @@ func (e *end) take(ev Event) {
 		e.net6 = &ev
 	case Network6Down:
 		e.net6 = nil
-	case EchoReply:
+	case EchoReplied:
 		e.rtts++
 	case ProbeFailed:
 		e.probes++

@@ -62,7 +62,7 @@ const (
 	CodeReject       Code = 7
 	ProtocolReject   Code = 8
 	EchoRequest      Code = 9
-	EchoReplyCode    Code = 10
+	EchoReply        Code = 10
 	DiscardRequest   Code = 11
 	Identification   Code = 12
 	TimeRemaining    Code = 13
@@ -80,7 +80,7 @@ var codeNames = [...]string{
 	CodeReject:       "Code-Reject",
 	ProtocolReject:   "Protocol-Reject",
 	EchoRequest:      "Echo-Request",
-	EchoReplyCode:    "Echo-Reply",
+	EchoReply:        "Echo-Reply",
 	DiscardRequest:   "Discard-Request",
 	Identification:   "Identification",
 	TimeRemaining:    "Time-Remaining",

@@ -302,7 +302,7 @@ func (s *Session) drain() {
 		case ppp.Network6Down:
 			s.allowIPv6(false)
 			s.cfg.OnEvent(IPv6{})
-		case ppp.EchoReply:
+		case ppp.EchoReplied:
 			s.stats.echoRTT.Store(int64(ev.RTT))
 			s.cfg.OnEvent(EchoReply{ev.RTT})
 		case ppp.ProbeFailed:
