@@ -40,6 +40,7 @@ type session struct {
 	cleared       bool      // the call is gone: no notice to the peer
 	cause         error     // why it was aborted
 	phase         ppp.Phase // of the link
+	probed        bool      // it is being asked whether it is there
 	started       bool      // connected is closed
 	aborted       bool      // ended is closed
 }
@@ -263,6 +264,8 @@ func (s *session) event(ev tunnel.Event) {
 		return
 	case tunnel.Down:
 		s.info.Up = false
+	case tunnel.EchoReply:
+		s.probed = false
 	case tunnel.ProbeFailed:
 		s.mu.Unlock()
 		s.abort(errStale)

@@ -26,9 +26,10 @@ func (srv *Server) probeStale(but *session, refusal error) {
 	}
 	for _, s := range srv.allSessions() {
 		s.mu.Lock()
-		same := s != but && s.account == account
+		ask := s != but && s.account == account && !s.probed // anew would put the end off
+		s.probed = s.probed || ask
 		s.mu.Unlock()
-		if same {
+		if ask {
 			s.tun.Probe(staleProbe)
 		}
 	}
