@@ -41,10 +41,10 @@ const panelConfig = `<?xml version="1.0" encoding="UTF-8"?>
 
 // The picture in the panel is at its right end; the menu's lines hang below.
 const (
-	screenWidth = 560
+	screenWidth = 820
 	iconX       = screenWidth - 16
 	iconY       = 16
-	lineX       = screenWidth - 200
+	lineX       = screenWidth - 120
 	firstLine   = 48 // the middle of the first line
 	lineHeight  = 25
 )
@@ -237,7 +237,7 @@ func (n *network) routes(t *testing.T) []string {
 // TestMouseConnectsATunnel is a user with a mouse: the tunnel, its routes and
 // the picture in the panel come and go with the click.
 func TestMouseConnectsATunnel(t *testing.T) {
-	d := newDesktop(t, fmt.Sprintf("%dx340", screenWidth))
+	d := newDesktop(t, fmt.Sprintf("%dx300", screenWidth))
 	d.panel(false)
 	n := newNetwork(d)
 	d.start(nil, binary, "--run-dir", n.dir)
@@ -297,7 +297,7 @@ func TestMouseConnectsATunnel(t *testing.T) {
 
 // TestDarkPanel looks at the other set of icons, and at the other language.
 func TestDarkPanelInKorean(t *testing.T) {
-	d := newDesktop(t, fmt.Sprintf("%dx340", screenWidth))
+	d := newDesktop(t, fmt.Sprintf("%dx300", screenWidth))
 	d.panel(true)
 	n := newNetwork(d)
 	d.start([]string{"LANG=ko_KR.UTF-8", "GTK_THEME=Adwaita:dark"}, binary, "--run-dir", n.dir)
@@ -314,7 +314,7 @@ func TestDarkPanelInKorean(t *testing.T) {
 
 // drawn counts the pixels under the panel that are not the screen's black.
 func (d *desktop) drawn(picture []byte) (n int) {
-	p := d.pixels(picture, 0, 40, screenWidth, 340)
+	p := d.pixels(picture, 0, 40, screenWidth, 300)
 	for i := 0; i+2 < len(p); i += 3 {
 		if p[i]|p[i+1]|p[i+2] != 0 {
 			n++

@@ -79,7 +79,11 @@ func cut(a, b shape) shape {
 	return func(x, y float64) float64 { return max(a(x, y), b(x, y)) }
 }
 
-var rim = without(arch(20, 44), arch(14.5, 50))
+// rim is open below; closed has a floor, so that an arc can go round it.
+var (
+	rim    = without(arch(20, 44), arch(14.5, 50))
+	closed = without(arch(20, 44), arch(14.5, 38.5))
+)
 
 func off(p palette) []layer { return []layer{{rim, p.line}} }
 
@@ -92,7 +96,7 @@ func failed(p palette) []layer {
 
 func connecting(p palette, frame int) []layer {
 	turn := float64(frame) / frames
-	return []layer{{rim, p.dim}, {cut(rim, sector(turn)), p.busy}, {disc(24, 30, 5), p.busy}}
+	return []layer{{closed, p.dim}, {cut(closed, sector(turn)), p.busy}, {disc(24, 25, 5), p.busy}}
 }
 
 // paint draws the layers one over the other, with soft edges.
