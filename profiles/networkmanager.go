@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"goppptp/internal/strictyaml"
 )
@@ -214,6 +215,14 @@ func (r *nmReader) account(p *Profile) {
 			r.fail("domain", "", "domain: the user %s names a domain already", strictyaml.Quote(p.User))
 		}
 		p.User = domain + `\` + p.User
+	}
+	switch before, account, found := strings.Cut(p.User, `\`); {
+	case strings.IndexFunc(p.User, func(c rune) bool { return c < ' ' || c == 0x7f }) >= 0, !utf8.ValidString(p.User):
+		r.fail("user", "", "user: control characters are not allowed")
+	case found && (before == "" || account == "" || strings.Contains(account, `\`)):
+		r.fail("user", `write it as in DOMAIN\user`, "user: %s is not a domain, one backslash and a name", strictyaml.Quote(p.User))
+	case len(p.User) > 255:
+		r.fail("user", "", "user: longer than 255 octets")
 	}
 	r.number("password-flags", 0, 7)
 	p.Password = Secret(r.c.Secrets["password"])

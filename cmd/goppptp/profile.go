@@ -26,7 +26,8 @@ func (a *app) profileCmd() *cobra.Command {
   goppptp profile check office`,
 		Args: usageArgs(cobra.NoArgs),
 	}
-	cmd.AddCommand(a.profileList(), a.profileShow(), a.profileCheck(), a.profileAdd(), a.profileEdit(), a.profilePasswd())
+	cmd.AddCommand(a.profileList(), a.profileShow(), a.profileCheck(), a.profileAdd(), a.profileEdit(), a.profilePasswd(),
+		a.profileImport(), a.profileExport())
 	return cmd
 }
 
