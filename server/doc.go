@@ -14,7 +14,7 @@
 //	config*.go, yaml.go       server.yaml, strictly
 //	ranges.go, pool.go        addresses for clients
 //	users.go, chapsecrets.go  who may come in
-//	pptpdconf.go              server.yaml out of an existing pptpd set-up
+//	pptpd*.go, pppoptions.go  server.yaml out of an existing pptpd set-up
 //	gate.go, assign.go        the limits before and after authentication
 //	control.go, session*.go   one control connection, one call
 //	interface.go, dhcp*.go,   a client's interface and what belongs to it

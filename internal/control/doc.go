@@ -19,11 +19,11 @@
 //	curl --unix-socket /run/goppptp/control.sock http://localhost/v1/sessions
 //
 // The package holds three parts: the messages (message.go, errors.go), the
-// server half, which speaks for a [Backend] (server.go, stream.go), and the
-// client half (client.go). It knows nothing of PPTP.
+// server half, which speaks for a [Backend] (server.go, handlers.go, stream.go), and
+// the client half (client.go). It knows nothing of PPTP.
 //
 // Who may do what is decided from the credentials the kernel gives of the
-// process at the other end (SO_PEERCRED): anybody may read the state, root and
-// the group [Group] may change it, and whom [Options].Authorize lets. A request names an installed profile; there
-// is no message that carries a path or a command.
+// process at the other end (SO_PEERCRED): anybody may read the state; root and
+// the group [Group] may change it, and whom Options.Authorize lets. A request
+// names an installed profile; there is no message that carries a path or a command.
 package control

@@ -2,10 +2,8 @@ package control
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -137,19 +135,6 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 		if lw.write(e) != nil {
 			return nil
 		}
-	}
-	return nil
-}
-
-// strictUnmarshal reads exactly one JSON value without unknown fields.
-func strictUnmarshal(b []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return errors.New("more than one JSON value")
 	}
 	return nil
 }
