@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -192,4 +193,56 @@ func TestManyTimes(t *testing.T) {
 		must(t, "nmcli", "connection", "down", "lab")
 	}
 	traceless(t, before)
+}
+
+// TestExportedProfile: a profile of goppptp's is a connection that works.
+func TestExportedProfile(t *testing.T) {
+	begin(t)
+	before := routes(t)
+	dir := t.TempDir()
+	profile := "gateway: vpn.test\nuser: sio4\npassword: p4ssw0rd\nroutes: [172.16.0.0/16, {to: 192.168.14.0/24, metric: 5}]\n"
+	if err := os.WriteFile(dir+"/lab.yaml", []byte(profile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const file = "/etc/NetworkManager/system-connections/lab.nmconnection"
+	must(t, programs+"/goppptp", "--profiles", dir, "profile", "export", "--to", "networkmanager", "lab", "--output", file)
+	must(t, "nmcli", "connection", "load", file)
+	must(t, "nmcli", "connection", "up", "lab")
+	pings(t, "172.16.0.10")
+	if now := routes(t); !strings.Contains(now, "172.16.0.0/16 dev ppp0 proto static scope link metric 1 ") || !strings.Contains(now, "192.168.14.0/24 dev ppp0 proto static scope link metric 5") ||
+		strings.Contains(now, "default dev ppp0") {
+		t.Errorf("the routes are\n%s", now)
+	}
+	must(t, "nmcli", "connection", "down", "lab")
+	traceless(t, before)
+	// And back: the same profile.
+	must(t, programs+"/goppptp", "--profiles", dir, "profile", "import", "--name", "back", file)
+	if back, err := os.ReadFile(dir + "/back.yaml"); err != nil || !strings.Contains(string(back), "to: 192.168.14.0/24, metric: 5") {
+		t.Errorf("%v: %s", err, back)
+	}
+}
+
+// TestBesideUp: the program's own sessions and NetworkManager's take turns. How
+// long each takes is told; what else the machine does decides on it too.
+func TestBesideUp(t *testing.T) {
+	begin(t)
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/lab.yaml", []byte("gateway: vpn.test\nuser: sio4\npassword: p4ssw0rd\nroutes: [172.16.0.0/16]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	add(t, "lab", "goppptp", "gateway=vpn.test,user=sio4,routes=172.16.0.0/16", "vpn.secrets", password)
+	var ours, theirs []time.Duration
+	for range 5 {
+		start := time.Now()
+		must(t, programs+"/goppptp", "--profiles", dir, "up", "lab")
+		ours = append(ours, time.Since(start))
+		must(t, programs+"/goppptp", "--profiles", dir, "down", "lab")
+		start = time.Now()
+		must(t, "nmcli", "connection", "up", "lab")
+		theirs = append(theirs, time.Since(start))
+		down(t, "lab")
+	}
+	slices.Sort(ours)
+	slices.Sort(theirs)
+	t.Logf("medians: goppptp up %v, nmcli connection up %v", ours[2].Round(time.Millisecond), theirs[2].Round(time.Millisecond))
 }
