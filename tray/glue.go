@@ -4,6 +4,7 @@ package tray
 
 import (
 	"bytes"
+	"os"
 
 	"github.com/getlantern/systray"
 
@@ -35,6 +36,11 @@ type slot struct {
 // has. It must be called from the main goroutine. The screen must be there:
 // without one GTK ends the process.
 func RunDesktop(set *icons.Set, loop func(Shell)) {
+	if os.Getenv("GDK_GL") == "" {
+		// A menu draws nothing with OpenGL, and looking for it loads a renderer
+		// of tens of megabytes.
+		os.Setenv("GDK_GL", "disable")
+	}
 	systray.Run(func() {
 		d := newDesktop(set)
 		go func() {

@@ -97,7 +97,8 @@ func Build(w *World, now time.Time, t *Texts) Menu {
 		m.Icon, m.Title = IconFailed, t.Say("daemon.gone")
 		m.Notices = [2]Row{{Text: m.Title}, {Text: t.Say("daemon.gone.fix")}}
 		if w.DaemonErr != "" {
-			m.Notices[1].Text = clip(w.DaemonErr)
+			m.Title = t.Say("daemon.silent")
+			m.Notices = [2]Row{{Text: m.Title}, {Text: clip(w.DaemonErr)}}
 		}
 		return m
 	}

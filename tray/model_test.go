@@ -84,7 +84,7 @@ func TestBuild(t *testing.T) {
 		{"no daemon", func(w *World) { w.Gone("") },
 			"icon: failed\n(the goppptp daemon is not running)\n(→ sudo systemctl enable --now goppptp.socket)\n" + tail},
 		{"no access", func(w *World) { w.Gone("no access to the daemon's socket") },
-			"icon: failed\n(the goppptp daemon is not running)\n(no access to the daemon's socket)\n" + tail},
+			"icon: failed\n(the goppptp daemon does not answer)\n(no access to the daemon's socket)\n" + tail},
 		{"no profiles", func(w *World) { w.Profiles = nil },
 			"icon: off\n(no profile is installed)\n(→ sudo goppptp profile add NAME --gateway … --user …)\n" + tail},
 		{"down", func(w *World) {}, "icon: off\n(○ lab: not connected)\n" + plainLab + "Connect lab\n" + tail},

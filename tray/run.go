@@ -57,6 +57,9 @@ const (
 	frameTime   = 250 * time.Millisecond // of the animation
 	refreshTime = 10 * time.Second       // between looks at counters and profiles
 	redialTime  = 2 * time.Second        // between tries to reach the daemon
+	// restoreWindow is how long a daemon may be away and be taken for one that
+	// is restarted.
+	restoreWindow = 2 * time.Minute
 )
 
 // tray is the loop's state, owned by run.
@@ -72,6 +75,7 @@ type tray struct {
 	refreshing bool
 	frame      int
 	restore    []string        // up when the daemon went away
+	gone       time.Time       // when it went
 	loggedIn   bool            // what is connected at login has been asked for
 	stopped    map[string]bool // disconnected by a click since it was connected by one
 }
@@ -168,7 +172,7 @@ func (t *tray) watch() {
 		}
 		t.post(func() {
 			if t.client != nil {
-				t.restore = t.world.Up()
+				t.restore, t.gone = t.world.Up(), time.Now()
 				t.client = nil
 			}
 			t.tell(t.world.Gone(why))
@@ -209,27 +213,21 @@ func look(ctx context.Context, c *control.Client) ([]control.ProfileInfo, []cont
 }
 
 // arrived takes in a daemon that was not there before. What was up when the
-// last one went away and does not come up by itself, for want of a password
-// that only the desktop has, is connected again.
+// last one went away, a restart ago, and does not come up by itself for want of
+// a password that only the desktop has, is connected again.
 func (t *tray) arrived(c *control.Client, profiles []control.ProfileInfo, sessions []control.Status) {
 	t.client = c
 	t.tell(t.world.Snapshot(profiles, sessions))
-	wanted := t.restore
-	t.restore = nil
-	if t.opts.Login && !t.loggedIn {
-		for name := range t.world.Login {
-			wanted = append(wanted, name)
+	for _, p := range t.world.Profiles {
+		switch {
+		case live(t.world.Sessions[p.Name].State):
+		case t.opts.Login && !t.loggedIn && t.world.Login[p.Name]:
+			t.connect(p.Name, false)
+		case p.Asks && slices.Contains(t.restore, p.Name) && time.Since(t.gone) < restoreWindow:
+			t.connect(p.Name, true)
 		}
 	}
-	t.loggedIn = true
-	slices.Sort(wanted)
-	for _, name := range slices.Compact(wanted) {
-		i := slices.IndexFunc(profiles, func(p control.ProfileInfo) bool { return p.Name == name })
-		if i < 0 || live(t.world.Sessions[name].State) {
-			continue
-		}
-		t.connect(name, !t.opts.Login)
-	}
+	t.restore, t.loggedIn = nil, true
 }
 
 // refresh looks at everything again, unless it is being looked at. What was

@@ -56,6 +56,7 @@ var table = map[string][2]string{
 
 	"daemon.unknown":  {"asking the daemon …", "데몬에 묻는 중 …"},
 	"daemon.gone":     {"the goppptp daemon is not running", "goppptp 데몬이 실행 중이 아닙니다"},
+	"daemon.silent":   {"the goppptp daemon does not answer", "goppptp 데몬이 응답하지 않습니다"},
 	"daemon.gone.fix": {"→ sudo systemctl enable --now goppptp.socket", "→ sudo systemctl enable --now goppptp.socket"},
 
 	"profiles.none":     {"no profile is installed", "설치된 프로파일이 없습니다"},
@@ -68,6 +69,7 @@ var table = map[string][2]string{
 	"reason.mppe":        {"encryption not agreed", "암호화 합의 실패"},
 	"reason.gre":         {"no GRE comes back", "GRE 응답 없음"},
 	"reason.conflict":    {"route conflict, nothing was changed", "경로 충돌, 변경하지 않음"},
+	"reason.ending":      {"the daemon is ending", "데몬이 종료되는 중"},
 	"reason.permission":  {"not allowed", "권한 없음"},
 
 	"fix.unreachable": {"check the network, the gateway's name and TCP port 1723", "네트워크, 게이트웨이 이름, TCP 1723 포트를 확인하세요"},

@@ -63,7 +63,7 @@ func TestEveryKeyIsThere(t *testing.T) {
 		}
 	}
 	for _, r := range []control.Reason{control.ReasonFailed, control.ReasonUsage, control.ReasonUnreachable, control.ReasonAuth, control.ReasonMPPE,
-		control.ReasonGRE, control.ReasonConflict, control.ReasonPermission} {
+		control.ReasonGRE, control.ReasonConflict, control.ReasonPermission, control.ReasonEnding} {
 		if _, ok := table["reason."+string(r)]; !ok {
 			t.Errorf("reason %s has no text", r)
 		}

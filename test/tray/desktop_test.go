@@ -217,6 +217,20 @@ func (p *process) status() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
+// memory returns the resident memory of p in kB.
+func (p *process) memory() (kB int) {
+	p.t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(b), "VmRSS:")
+	if _, err := fmt.Sscan(rest, &kB); !ok || err != nil {
+		p.t.Fatalf("no VmRSS: %v", err)
+	}
+	return kB
+}
+
 // run runs a program on the desktop to its end.
 func (d *desktop) run(name string, args ...string) string {
 	d.t.Helper()

@@ -56,6 +56,9 @@ func TestConnectAndDisconnect(t *testing.T) {
 		t.Errorf("menu %q", got)
 	}
 
+	if kB := tray.memory(); kB > 60<<10 {
+		t.Errorf("it takes %d kB of memory", kB)
+	}
 	icon.click(icon.await("Disconnect lab"))
 	icon.await("○ lab: not connected")
 	icon.awaitPicture("off", icons.Light.Off)
