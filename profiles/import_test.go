@@ -235,6 +235,25 @@ mppe required,stateless,no40
 	}
 }
 
+// TestFromPPPDSecret: as pppd has it, the line that names the server counts
+// before one for any, and the first before later ones.
+func TestFromPPPDSecret(t *testing.T) {
+	for secrets, want := range map[string]string{
+		"kate * any *\nkate work named *\nkate work later *\n": "named",
+		"kate work named *\nkate * any *\n":                    "named",
+		"kate * any *\nkate * later *\n":                       "any",
+		"kate elsewhere x *\n* work x *\n":                     "",
+		"kate work \"two\nlines\" *\n":                         "two\nlines",
+		`kate work \101\\b`:                                    `A\b`,
+	} {
+		p, _, err := FromPPPD("/etc/ppp/peers/x", []byte("pty 'pptp a.b'\nname kate\nremotename work\n"), "/",
+			files(map[string]string{"/etc/ppp/chap-secrets": secrets}))
+		if err != nil || p.Password.Reveal() != want {
+			t.Errorf("%q: %q, %v, want %q", secrets, p.Password.Reveal(), err, want)
+		}
+	}
+}
+
 func TestFromPPPDRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"/dev/ttyS0 115200\n":                "no set-up of pptp-linux",

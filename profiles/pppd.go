@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"goppptp/internal/pppdfile"
 )
 
 // ReadFile returns the contents of a file that another one names.
@@ -84,20 +86,16 @@ func pppdOptions(path string, data []byte, root string, read ReadFile, depth int
 	if depth > 8 {
 		return nil, fmt.Errorf("%s: files include each other", path)
 	}
-	tokens, err := pppdWords(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	words, unfinished := pppdfile.Words(string(data))
+	if unfinished > 0 {
+		return nil, fmt.Errorf("%s:%d: a quotation that begins here does not end", path, unfinished)
 	}
-	for i := 0; i < len(tokens); i++ {
-		o := pppdOption{name: tokens[i], file: path}
-		if pppdArgs[o.name] && i+1 < len(tokens) {
-			i++
-			o.value = tokens[i]
-		}
+	for i := 0; i < len(words); i++ {
+		o := pppdOption{name: words[i].Text, file: path}
 		// "mppe required,stateless" is how older versions had it.
-		if o.name == "mppe" && i+1 < len(tokens) {
+		if (pppdArgs[o.name] || o.name == "mppe") && i+1 < len(words) {
 			i++
-			o.value = tokens[i]
+			o.value = words[i].Text
 		}
 		include := ""
 		switch o.name {
@@ -120,50 +118,6 @@ func pppdOptions(path string, data []byte, root string, read ReadFile, depth int
 			return nil, err
 		}
 		out = append(out, more...)
-	}
-	return out, nil
-}
-
-// pppdWords splits a file into words, as pppd does: quotes of either kind, a
-// backslash before any character, comments to the end of a line.
-func pppdWords(data []byte) (out []string, err error) {
-	var word strings.Builder
-	in, quote := false, byte(0)
-	for i := 0; i < len(data); i++ {
-		c := data[i]
-		switch {
-		case c == '\\' && i+1 < len(data):
-			i++
-			if data[i] != '\n' {
-				word.WriteByte(data[i])
-				in = true
-			}
-		case quote != 0 && c == quote:
-			quote = 0
-		case quote != 0:
-			word.WriteByte(c)
-		case c == '"' || c == '\'':
-			quote, in = c, true
-		case c == '#' && !in:
-			for i+1 < len(data) && data[i+1] != '\n' {
-				i++
-			}
-		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
-			if in {
-				out = append(out, word.String())
-				word.Reset()
-				in = false
-			}
-		default:
-			word.WriteByte(c)
-			in = true
-		}
-	}
-	if quote != 0 {
-		return nil, fmt.Errorf("a quotation that begins with %c does not end", quote)
-	}
-	if in {
-		out = append(out, word.String())
 	}
 	return out, nil
 }
@@ -282,21 +236,29 @@ func (im *pppdImport) mppe(value string) {
 	}
 }
 
-// secret looks the password up: the last line of chap-secrets for the user,
-// and this server or any.
+// secret looks the password up: in the line of chap-secrets for the user and this
+// server, or else for any; the first of several.
 func (im *pppdImport) secret(root string, read ReadFile) {
 	data, err := read(filepath.Join(root, "/etc/ppp/chap-secrets"))
 	if err != nil {
 		return
 	}
-	user := im.c.Data["user"]
-	for _, line := range strings.Split(string(data), "\n") {
-		fields, err := pppdWords([]byte(line))
-		if err != nil || len(fields) < 3 || strings.HasPrefix(fields[2], "@") {
+	user, exact := im.c.Data["user"], false
+	words, _ := pppdfile.Words(string(data))
+	for len(words) > 0 {
+		n := 1
+		for n < len(words) && !words[n].First {
+			n++
+		}
+		line := words[:n]
+		words = words[n:]
+		if n < 3 || line[0].Text != user || strings.HasPrefix(line[2].Text, "@") {
 			continue
 		}
-		if fields[0] == user && (fields[1] == "*" || im.remotename == "" || fields[1] == im.remotename) {
-			im.c.Secrets["password"] = fields[2]
+		server := line[1].Text
+		named := server != "*" && (im.remotename == "" || server == im.remotename)
+		if named && !exact || server == "*" && im.c.Secrets["password"] == "" {
+			im.c.Secrets["password"], exact = line[2].Text, named
 		}
 	}
 }

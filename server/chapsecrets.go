@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"goppptp/internal/ppp/auth"
+	"goppptp/internal/pppdfile"
 )
 
 // maxFile is the most octets that are read of a configuration or secrets file.
@@ -111,26 +112,26 @@ func shellQuote(s string) string {
 
 // secretLine is one line of chap-secrets as it stands.
 type secretLine struct {
-	client, server, secret word
-	addresses              []word
+	client, server, secret pppdfile.Word
+	addresses              []pppdfile.Word
 }
 
 // secretLines reads the lines of chap-secrets; those of fewer than three words
 // are mistakes.
 func secretLines(path, data string) (lines []secretLine, errs ConfigErrors) {
-	words, unfinished := splitWords(data)
+	words, unfinished := pppdfile.Words(data)
 	if unfinished > 0 {
 		errs = append(errs, &ConfigError{File: path, Line: unfinished, Message: "a quotation has no end"})
 	}
 	for len(words) > 0 {
 		n := 1
-		for n < len(words) && !words[n].first {
+		for n < len(words) && !words[n].First {
 			n++
 		}
 		w := words[:n]
 		words = words[n:]
 		if len(w) < 3 {
-			errs = append(errs, &ConfigError{File: path, Line: w[0].line, Column: w[0].column,
+			errs = append(errs, &ConfigError{File: path, Line: w[0].Line, Column: w[0].Column,
 				Message: fmt.Sprintf("%d words where client, server and secret belong", len(w))})
 			continue
 		}
@@ -150,31 +151,31 @@ func parseChapSecrets(path, data, name string, readSecret func(string) (string, 
 	best := map[string]entry{}
 	var order []string
 	for _, l := range lines {
-		exact := l.server.text == name
-		if !exact && l.server.text != "*" {
+		exact := l.server.Text == name
+		if !exact && l.server.Text != "*" {
 			continue // for another server, or a secret that this host dials out with
 		}
 		// "the match with the fewest wildcards"; of equals pppd takes the first.
-		old, seen := best[l.client.text]
+		old, seen := best[l.client.Text]
 		if !seen {
-			order = append(order, l.client.text)
+			order = append(order, l.client.Text)
 		}
 		if !seen || exact && !old.exact {
-			best[l.client.text] = entry{l, exact}
+			best[l.client.Text] = entry{l, exact}
 		}
 	}
 	var out []User
 	for _, client := range order {
 		l := best[client].line
-		at := func(w word, format string, args ...any) {
-			errs = append(errs, &ConfigError{File: path, Line: w.line, Column: w.column, Message: fmt.Sprintf(format, args...)})
+		at := func(w pppdfile.Word, format string, args ...any) {
+			errs = append(errs, &ConfigError{File: path, Line: w.Line, Column: w.Column, Message: fmt.Sprintf(format, args...)})
 		}
-		u := User{Name: client, Password: auth.Secret(l.secret.text), from: fmt.Sprintf("%s:%d", path, l.client.line)}
+		u := User{Name: client, Password: auth.Secret(l.secret.Text), from: fmt.Sprintf("%s:%d", path, l.client.Line)}
 		if client == "" {
 			at(l.client, "the client has an empty name")
 			continue
 		}
-		if file, ok := strings.CutPrefix(l.secret.text, "@"); ok && file != "" {
+		if file, ok := strings.CutPrefix(l.secret.Text, "@"); ok && file != "" {
 			s, err := readSecret(file)
 			if err != nil {
 				at(l.secret, "the secret of %q: %v", client, err)
@@ -205,31 +206,31 @@ func parseChapSecrets(path, data, name string, readSecret func(string) (string, 
 
 // badWord is a word that was not understood.
 type badWord struct {
-	word    word
+	word    pppdfile.Word
 	message string
 }
 
 // parseAddressRules reads the address column. nil means that every address may
 // be had; no words, or "-" as the first, that none may (pppd(8), section
 // AUTHENTICATION).
-func parseAddressRules(words []word) (*addressRules, *badWord) {
+func parseAddressRules(words []pppdfile.Word) (*addressRules, *badWord) {
 	all := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 	r := &addressRules{}
-	if len(words) > 0 && words[0].text == "-" {
+	if len(words) > 0 && words[0].Text == "-" {
 		return r, nil
 	}
 	for _, w := range words {
-		text, deny := strings.CutPrefix(w.text, "!")
+		text, deny := strings.CutPrefix(w.Text, "!")
 		rule := addressRule{deny: deny}
 		switch {
 		case text == "*":
 			rule.subnet = all
 		case strings.HasSuffix(text, "+"):
-			return nil, &badWord{w, fmt.Sprintf("%q: an address by interface number is not supported: write the address", w.text)}
+			return nil, &badWord{w, fmt.Sprintf("%q: an address by interface number is not supported: write the address", w.Text)}
 		case strings.Contains(text, "/"):
 			p, err := netip.ParsePrefix(text)
 			if err != nil || !p.Addr().Is4() {
-				return nil, &badWord{w, fmt.Sprintf("%q is not an IPv4 subnet", w.text)}
+				return nil, &badWord{w, fmt.Sprintf("%q is not an IPv4 subnet", w.Text)}
 			}
 			rule.subnet = p.Masked()
 		case strings.HasPrefix(text, "--"):
@@ -237,7 +238,7 @@ func parseAddressRules(words []word) (*addressRules, *badWord) {
 		default:
 			a, err := netip.ParseAddr(text)
 			if err != nil || !a.Is4() {
-				return nil, &badWord{w, fmt.Sprintf("%q is not an IPv4 address", w.text)}
+				return nil, &badWord{w, fmt.Sprintf("%q is not an IPv4 address", w.Text)}
 			}
 			rule.subnet = netip.PrefixFrom(a, 32)
 		}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"goppptp/internal/pppdfile"
 )
 
 const chapSecrets = `# Secrets for authentication using CHAP
@@ -68,7 +70,7 @@ func TestChapSecrets(t *testing.T) {
 }
 
 func TestChapSecretsRulesGoInOrder(t *testing.T) {
-	rules, bad := parseAddressRules([]word{{text: "!10.0.0.9"}, {text: "10.0.0.0/24"}})
+	rules, bad := parseAddressRules([]pppdfile.Word{{Text: "!10.0.0.9"}, {Text: "10.0.0.0/24"}})
 	if bad != nil {
 		t.Fatal(bad.message)
 	}
@@ -80,7 +82,7 @@ func TestChapSecretsRulesGoInOrder(t *testing.T) {
 	if rules.single().IsValid() {
 		t.Error("a subnet is no single address")
 	}
-	rules, _ = parseAddressRules([]word{{text: "!10.0.0.9"}, {text: "10.0.0.9"}})
+	rules, _ = parseAddressRules([]pppdfile.Word{{Text: "!10.0.0.9"}, {Text: "10.0.0.9"}})
 	if rules.single().IsValid() || len(rules.hosts()) > 0 {
 		t.Error("an address that an earlier rule refuses is handed out")
 	}

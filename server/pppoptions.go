@@ -8,43 +8,44 @@ import (
 	"strings"
 
 	"goppptp/internal/ppp/auth"
+	"goppptp/internal/pppdfile"
 )
 
 // pppOptions reads a file of pppd options.
 func (im *importer) pppOptions(file, data string, depth int) {
-	words, _ := splitWords(data)
+	words, _ := pppdfile.Words(data)
 	for i := 0; i < len(words); i++ {
 		w := words[i]
-		at := fmt.Sprintf("%s:%d", file, w.line)
+		at := fmt.Sprintf("%s:%d", file, w.Line)
 		value := func() string {
 			if i+1 >= len(words) {
 				return ""
 			}
 			i++
-			return words[i].text
+			return words[i].Text
 		}
-		if set, ok := pppFlags[w.text]; ok {
+		if set, ok := pppFlags[w.Text]; ok {
 			set(im)
-		} else if set, ok := pppValues[w.text]; ok {
+		} else if set, ok := pppValues[w.Text]; ok {
 			v := value()
 			if bad := set(im, v); bad != "" {
-				im.note("%s: %s %s: %s", at, w.text, oneLine(v), bad)
+				im.note("%s: %s %s: %s", at, w.Text, oneLine(v), bad)
 			}
-		} else if n, ok := pppIdle[w.text]; ok {
+		} else if n, ok := pppIdle[w.Text]; ok {
 			i += n
-		} else if w.text == "mppe" { // the notation of older versions
+		} else if w.Text == "mppe" { // the notation of older versions
 			im.mppeWord(value())
-		} else if w.text == "file" || w.text == "call" {
-			im.include(at, w.text, value(), depth)
-		} else if slices.Contains(pppTake, w.text) {
-			im.noEquivalent(at, w.text, value())
-		} else if local, remote, ok := strings.Cut(w.text, ":"); ok && (isAddr(local) || local == "") && (isAddr(remote) || remote == "") {
+		} else if w.Text == "file" || w.Text == "call" {
+			im.include(at, w.Text, value(), depth)
+		} else if slices.Contains(pppTake, w.Text) {
+			im.noEquivalent(at, w.Text, value())
+		} else if local, remote, ok := strings.Cut(w.Text, ":"); ok && (isAddr(local) || local == "") && (isAddr(remote) || remote == "") {
 			im.pppLocal = local
 			if remote != "" {
-				im.note("%s: no equivalent: %s gave every client one address", at, w.text)
+				im.note("%s: no equivalent: %s gave every client one address", at, w.Text)
 			}
-		} else if _, err := strconv.Atoi(w.text); err != nil && !strings.HasPrefix(w.text, "/dev/") { // not a speed or a line
-			im.note("%s: no equivalent: %s", at, oneLine(w.text))
+		} else if _, err := strconv.Atoi(w.Text); err != nil && !strings.HasPrefix(w.Text, "/dev/") { // not a speed or a line
+			im.note("%s: no equivalent: %s", at, oneLine(w.Text))
 		}
 	}
 }

@@ -157,17 +157,17 @@ func (im *importer) checkSecrets() {
 	}
 	usable := 0
 	for _, l := range lines {
-		if l.server.text != "*" && l.server.text != im.name {
+		if l.server.Text != "*" && l.server.Text != im.name {
 			if im.name == "" {
-				im.note("%s:%d: it names the server %s: set name, unless that is this host's name", defaultChapSecrets, l.server.line, strconv.Quote(l.server.text))
+				im.note("%s:%d: it names the server %s: set name, unless that is this host's name", defaultChapSecrets, l.server.Line, strconv.Quote(l.server.Text))
 			}
 			continue
 		}
 		usable++
 		if rules, bad := parseAddressRules(l.addresses); bad != nil {
-			im.note("%s:%d: %s", defaultChapSecrets, bad.word.line, bad.message)
+			im.note("%s:%d: %s", defaultChapSecrets, bad.word.Line, bad.message)
 		} else if rules != nil && len(rules.rules) == 0 {
-			im.note("%s:%d: the line allows no address, so that this client cannot come in: a fourth word * allows any", defaultChapSecrets, l.client.line)
+			im.note("%s:%d: the line allows no address, so that this client cannot come in: a fourth word * allows any", defaultChapSecrets, l.client.Line)
 		}
 	}
 	if usable == 0 {

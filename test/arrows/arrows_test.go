@@ -47,6 +47,7 @@ var arrows = map[string]string{
 	"internal/control":    "",
 	"internal/polkit":     "dbus",
 	"internal/strictyaml": "yaml",
+	"internal/pppdfile":   "",
 	"internal/keyring":    "keyring",
 
 	"internal/tunnel":          "internal/ppp internal/ppp/auth internal/pptp internal/gre internal/mppe",
@@ -55,13 +56,13 @@ var arrows = map[string]string{
 	"internal/netlab":          "netlink nftables x/sys",
 
 	"routing":           "netlink dbus x/sys",
-	"profiles":          "yaml routing internal/strictyaml",
+	"profiles":          "yaml routing internal/strictyaml internal/pppdfile",
 	"profiles/examples": "",
 
 	// Besides the loop, its owners name the values that go in and the errors
 	// that come out: settings of the link, causes of a refusal.
 	"client": "internal/tunnel internal/osnet routing profiles internal/control internal/ppp internal/ppp/auth internal/pptp internal/polkit dhcp x/net",
-	"server": "internal/tunnel internal/osnet internal/strictyaml yaml dhcp internal/ppp internal/ppp/auth internal/pptp internal/mschap",
+	"server": "internal/tunnel internal/osnet internal/strictyaml internal/pppdfile yaml dhcp internal/ppp internal/ppp/auth internal/pptp internal/mschap",
 
 	// The tray knows the daemon by its socket alone.
 	"tray":             "internal/control internal/keyring dbus systray tray/icons",

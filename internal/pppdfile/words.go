@@ -1,20 +1,25 @@
-package server
+// Package pppdfile reads the notation that pppd's files share: options
+// (/etc/ppp/options, /etc/ppp/peers/*) and secrets (/etc/ppp/chap-secrets), pppd(8).
+//
+//	words, unfinished := pppdfile.Words("sio4 station \"pass word\" * # a comment")
+//
+// What the words mean is the caller's.
+package pppdfile
 
 import "strings"
 
-// word is one word of a file in pppd's notation.
-type word struct {
-	text         string
-	line, column int  // from 1
-	first        bool // the first of its line
+// Word is one word of a file.
+type Word struct {
+	Text         string // without quotation marks and backslashes
+	Line, Column int    // from 1
+	First        bool   // the first of its line
 }
 
-// splitWords cuts data into words as pppd reads its option and secrets files:
-// white space separates them, " and ' quote, a backslash takes the next character
+// Words cuts data into words as pppd does: white space separates them, " and ' quote, a backslash takes the next character
 // as it is (and joins lines at a line's end), # outside of quotes ends the
 // word and starts a comment. A quote that is still open at the end of data is
 // reported by the line its word began in (0: none).
-func splitWords(data string) (words []word, unfinished int) {
+func Words(data string) (words []Word, unfinished int) {
 	c := cursor{data: data, line: 1, column: 1}
 	first := true
 	for !c.end() {
@@ -32,12 +37,12 @@ func splitWords(data string) (words []word, unfinished int) {
 				c.next()
 			}
 		default:
-			w := word{line: c.line, column: c.column, first: first}
+			w := Word{Line: c.line, Column: c.column, First: first}
 			first = false
 			var open bool
-			w.text, open = c.word()
+			w.Text, open = c.word()
 			if open {
-				unfinished = w.line
+				unfinished = w.Line
 			}
 			words = append(words, w)
 		}
@@ -151,20 +156,3 @@ func digit(b byte, base int) (int, bool) {
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f' }
-
-// quoteWord writes s as one word that splitWords reads back.
-func quoteWord(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; c {
-		case '"', '\\':
-			b.WriteByte('\\')
-			b.WriteByte(c)
-		default:
-			b.WriteByte(c)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
-}

@@ -1,11 +1,11 @@
-package server
+package pppdfile
 
 import (
 	"strings"
 	"testing"
 )
 
-func TestSplitWords(t *testing.T) {
+func TestWords(t *testing.T) {
 	for in, want := range map[string]string{
 		"a b\tc\n":                "a|b|c",
 		"a b\nc":                  "a|b;c",
@@ -26,39 +26,39 @@ func TestSplitWords(t *testing.T) {
 		"":                        "-",
 		"# only":                  "-",
 	} {
-		words, _ := splitWords(in)
+		words, _ := Words(in)
 		got := "-"
 		for i, w := range words {
 			switch {
 			case i == 0:
-				got = w.text
-			case w.first:
-				got += ";" + w.text
+				got = w.Text
+			case w.First:
+				got += ";" + w.Text
 			default:
-				got += "|" + w.text
+				got += "|" + w.Text
 			}
 		}
 		if got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
-	words, _ := splitWords("a\n  bb \"c\nd\" e\n# x\nf")
+	words, _ := Words("a\n  bb \"c\nd\" e\n# x\nf")
 	for i, want := range []struct{ line, column int }{{1, 1}, {2, 3}, {2, 6}, {3, 4}, {5, 1}} {
-		if words[i].line != want.line || words[i].column != want.column {
-			t.Errorf("word %q at %d:%d, want %d:%d", words[i].text, words[i].line, words[i].column, want.line, want.column)
+		if words[i].Line != want.line || words[i].Column != want.column {
+			t.Errorf("word %q at %d:%d, want %d:%d", words[i].Text, words[i].Line, words[i].Column, want.line, want.column)
 		}
 	}
-	if _, open := splitWords("a\n\"b c\nd"); open != 2 {
+	if _, open := Words("a\n\"b c\nd"); open != 2 {
 		t.Errorf("an open quote is reported in line %d, want 2", open)
 	}
 }
 
-func FuzzSplitWords(f *testing.F) {
+func FuzzWords(f *testing.F) {
 	f.Add("a b\n\"c d\" 'e' \\f # g\n")
 	f.Add("\\")
 	f.Add("\\x\\1\\18\"")
 	f.Fuzz(func(t *testing.T, s string) {
-		words, open := splitWords(s)
+		words, open := Words(s)
 		lines := 1 + strings.Count(s, "\n")
 		if open > lines {
 			t.Fatalf("an open quote in line %d of %d", open, lines)
@@ -66,20 +66,37 @@ func FuzzSplitWords(f *testing.F) {
 		// Quoted, each word is read back as it was.
 		var b strings.Builder
 		for _, w := range words {
-			if w.line < 1 || w.line > lines || w.column < 1 {
-				t.Fatalf("word %q at %d:%d of %d lines", w.text, w.line, w.column, lines)
+			if w.Line < 1 || w.Line > lines || w.Column < 1 {
+				t.Fatalf("word %q at %d:%d of %d lines", w.Text, w.Line, w.Column, lines)
 			}
-			b.WriteString(quoteWord(w.text))
+			b.WriteString(quoteWord(w.Text))
 			b.WriteByte(' ')
 		}
-		again, open := splitWords(b.String())
+		again, open := Words(b.String())
 		if open != 0 || len(again) != len(words) {
 			t.Fatalf("%d words became %d", len(words), len(again))
 		}
 		for i := range words {
-			if again[i].text != words[i].text {
-				t.Fatalf("%q became %q", words[i].text, again[i].text)
+			if again[i].Text != words[i].Text {
+				t.Fatalf("%q became %q", words[i].Text, again[i].Text)
 			}
 		}
 	})
+}
+
+// quoteWord writes s as one word that Words reads back.
+func quoteWord(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; c {
+		case '"', '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
 }
