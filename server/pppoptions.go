@@ -193,8 +193,9 @@ func (im *importer) include(at, option, file string, depth int) {
 	if option == "call" {
 		file = "/etc/ppp/peers/" + file
 	}
+	im.included++
 	data, err := im.read(file)
-	if err != nil || depth > 4 {
+	if err != nil || depth > 4 || im.included > maxIncluded { // files may name each other, and more than once
 		im.note("%s: %s %s: cannot be read", at, option, oneLine(file))
 		return
 	}

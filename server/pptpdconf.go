@@ -19,6 +19,9 @@ const (
 	defaultChapSecrets = "/etc/ppp/chap-secrets"
 )
 
+// maxIncluded is how many files of options others may name, all in all.
+const maxIncluded = 64
+
 // ImportPptpd reads an existing set-up, path being its pptpd.conf, with the
 // pppd options and the chap-secrets that belong to it, and returns the server.yaml
 // that does the same. What has no equivalent is in it as a comment. The
@@ -54,6 +57,7 @@ type importer struct {
 	read     func(file string) ([]byte, error)
 	localFor func(netip.Addr) netip.Addr
 	notes    []string // comments on what is not carried over
+	included int      // files of pppd's that others named
 
 	// pptpd.conf
 	listen, local, remote, optionFile string

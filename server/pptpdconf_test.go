@@ -215,3 +215,17 @@ func FuzzImport(f *testing.F) {
 		}
 	})
 }
+
+// TestImportLoop: files that name each other, and themselves, many times over,
+// are not read many times over.
+func TestImportLoop(t *testing.T) {
+	again := strings.Repeat("file /a\ncall b\n", 50)
+	text, err := importFrom(map[string]string{
+		"/etc/pptpd.conf":  "option /a\nlocalip 10.0.0.1\nremoteip 10.0.0.2\n",
+		"/a":               "name first\n" + again,
+		"/etc/ppp/peers/b": again,
+	})
+	if err != nil || !strings.Contains(text, "first") || !strings.Contains(text, "cannot be read") || strings.Count(text, "\n") > 10_000 {
+		t.Errorf("%d lines, %v", strings.Count(text, "\n"), err)
+	}
+}
