@@ -1,6 +1,7 @@
 package tray
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -58,11 +59,12 @@ func TestSessionsOutliveADaemon(t *testing.T) {
 }
 
 // TestSocketActivation has systemd's own program hold the socket: whoever
-// connects starts the daemon.
+// connects starts the daemon, with the capabilities alone that its unit leaves.
 func TestSocketActivation(t *testing.T) {
 	if _, err := exec.LookPath("systemd-socket-activate"); err != nil {
 		t.Skip("systemd-socket-activate is not installed")
 	}
+	needs(t, "setpriv")
 	d := newDesktop(t, "320x200")
 	w := watch(d)
 	n := newNetwork(d)
@@ -75,10 +77,34 @@ func TestSocketActivation(t *testing.T) {
 	icon.await("● lab: connected")
 	icon.click(icon.await("Disconnect lab"))
 	icon.await("○ lab: not connected")
+	if strings.Contains(n.process.output(), "permitted") || strings.Contains(n.process.output(), "denied") {
+		t.Error("the daemon misses a capability")
+	}
 }
 
 func (n *network) activated(d *desktop) {
 	socket := filepath.Join(n.dir, "control.sock")
-	d.startWith(n.Client.Start, nil, "systemd-socket-activate", "--listen", socket,
-		filepath.Join(d.dir, "goppptp"), "daemon", "-v", "--run-dir", n.dir, "--profiles", filepath.Join(d.dir, "profiles"))
+	n.process = d.startWith(n.Client.Start, nil, "systemd-socket-activate", "--listen", socket,
+		"setpriv", "--bounding-set", capabilities(d.t), "--no-new-privs", filepath.Join(d.dir, "goppptp"), "daemon", "-v", "--run-dir", n.dir, "--profiles", filepath.Join(d.dir, "profiles"))
+}
+
+// capabilities returns the bounding set of the daemon's unit as setpriv wants it.
+func capabilities(t *testing.T) string {
+	t.Helper()
+	unit, err := os.ReadFile("../../client/systemd/goppptp.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := "-all"
+	for line := range strings.Lines(string(unit)) {
+		if list, ok := strings.CutPrefix(strings.TrimSpace(line), "CapabilityBoundingSet="); ok {
+			for _, c := range strings.Fields(list) {
+				set += ",+" + strings.ToLower(strings.TrimPrefix(c, "CAP_"))
+			}
+		}
+	}
+	if set == "-all" {
+		t.Fatal("the unit leaves no capabilities")
+	}
+	return set
 }
