@@ -152,6 +152,10 @@ func serve(t *testing.T, d *daemon, opts Options) (path string, srv *Server, sto
 	if opts.Backend == nil {
 		opts.Backend, opts.Server = d, d
 	}
+	if opts.MayChange == nil {
+		// The tests run as whoever; who may is for tests of that.
+		opts.MayChange = func(Peer) bool { return true }
+	}
 	srv = NewServer(opts)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -1,6 +1,8 @@
 package control
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -147,8 +149,10 @@ type ProfileInfo struct {
 // Secret is a password on its way over the socket; it prints as [redacted].
 type Secret string
 
-func (Secret) String() string   { return "[redacted]" }
-func (Secret) GoString() string { return "[redacted]" }
+func (Secret) String() string { return "[redacted]" }
+
+// Format keeps the secret out of every verb of fmt.
+func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // LogValue keeps the secret out of logs.
 func (Secret) LogValue() slog.Value { return slog.StringValue("[redacted]") }

@@ -41,6 +41,11 @@ func build(dir string) {
 			return
 		}
 	}
+	// Go turns cgo off by itself where there is no C compiler.
+	if on, err := exec.Command("go", "env", "CGO_ENABLED").Output(); err != nil || strings.TrimSpace(string(on)) != "1" {
+		why = "cgo is off, or there is no C compiler"
+		return
+	}
 	path := filepath.Join(dir, "goppptp-tray")
 	if out, err := exec.Command("go", "build", "-tags", "tray", "-o", path, "goppptp/cmd/goppptp-tray").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%s", out)
