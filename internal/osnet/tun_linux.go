@@ -117,9 +117,6 @@ func (t *TUN) configure(cfg TUNConfig) error {
 	} else {
 		t.sysctl6("disable_ipv6", "0")
 		t.sysctl6("accept_ra", "0")
-		if err := t.addLinkLocal(cfg.LocalID6, cfg.PeerID6); err != nil {
-			return err
-		}
 	}
 	if err := t.SetMTU(cfg.MTU); err != nil {
 		return err
@@ -131,6 +128,11 @@ func (t *TUN) configure(cfg TUNConfig) error {
 	}
 	if err := netlink.LinkSetUp(link); err != nil {
 		return fmt.Errorf("osnet: set %s up: %w", t.name, err)
+	}
+	// Not before: for an address that is there when the link comes up the kernel
+	// makes no route to the peer.
+	if cfg.LocalID6 != 0 {
+		return t.addLinkLocal(cfg.LocalID6, cfg.PeerID6)
 	}
 	return nil
 }
