@@ -39,5 +39,11 @@ func (p *networkManagerPart) run(a *app, root string, remove bool) error {
 	if remove {
 		return needRoot(i.Uninstall())
 	}
-	return needRoot(i.Install())
+	if err := i.Install(); err != nil {
+		return needRoot(err)
+	}
+	if root == "/" {
+		fmt.Fprintln(a.stderr, "now: systemctl restart NetworkManager     if it knew the plugin, or another for pptp, already")
+	}
+	return nil
 }

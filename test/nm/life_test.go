@@ -4,6 +4,7 @@ package nm
 
 import (
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -210,4 +211,29 @@ func TestGatewayRouteOff(t *testing.T) {
 	logged(t, from, "auto-route-ext-gw is off")
 	pings(t, "172.16.0.10")
 	down(t, "lab")
+}
+
+// TestIPv6: the addresses that IPV6CP gave, and routes into the tunnel.
+func TestIPv6(t *testing.T) {
+	begin(t)
+	if _, err := os.Stat("/proc/sys/net/ipv6"); err != nil {
+		t.Skip("needs a kernel with IPv6")
+	}
+	server(t, "ipv6: true\n")
+	before := routes(t)
+	add(t, "lab", "goppptp", "gateway=198.51.100.20,user=sio4,routes=10.9.0.0/24 fd00:1::/64", "vpn.secrets", password)
+	up(t, "lab")
+	pings(t, "10.9.0.254")
+	wait(t, 10*time.Second, "the route", func() bool { return strings.Contains(must(t, "ip", "-6", "route"), "fd00:1::/64 dev ppp0") })
+	addrs := must(t, "ip", "-6", "-oneline", "addr", "show", "dev", "ppp0")
+	if strings.Count(addrs, "inet6 fe80::") != 1 {
+		t.Errorf("the addresses are\n%s", addrs)
+	}
+	theirs := regexp.MustCompile(`ppp\d+ +inet6 (fe80::[0-9a-f:]+)`).FindStringSubmatch(must(t, "ip", "-n", "server", "-6", "-oneline", "addr", "show"))
+	if theirs == nil {
+		t.Fatal("the server's end has no address")
+	}
+	must(t, "ping", "-6", "-n", "-q", "-c", "2", "-W", "5", theirs[1]+"%ppp0")
+	must(t, "nmcli", "connection", "down", "lab")
+	traceless(t, before)
 }
