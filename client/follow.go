@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,10 +29,11 @@ type following struct {
 	// s.mu guards the rest
 	on       bool // changes are told
 	view     view
-	conflict error                   // the routes would cut the user off in this network
+	conflict *routing.ConflictError  // the routes would cut the user off in this network
 	abandon  context.CancelCauseFunc // gives up dialling; nil: there is no dialling
 	again    bool                    // the next attempt is made because the network has changed
 	mended   []string                // what was put back, for the status
+	failed   bool                    // the routes could not be set the last time
 }
 
 func newFollowing() following {
@@ -94,7 +96,7 @@ func (s *Session) look(ctx context.Context, network networkPlatform) (mended boo
 	defer s.setting.Unlock()
 	s.rejudgeLocked()
 	s.mu.Lock()
-	routes, is := s.routes, s.net.view
+	routes, is, failed := s.routes, s.net.view, s.net.failed
 	s.mu.Unlock()
 	if !routes.Gateway.IsValid() {
 		return false // not dialled yet
@@ -105,7 +107,7 @@ func (s *Session) look(ctx context.Context, network networkPlatform) (mended boo
 		return false
 	}
 	var put []string
-	if err == nil && before != nil {
+	if err == nil && before != nil && !failed {
 		put = putBack(before.Own, s.planned(), routes.Gateway, is.lost)
 	}
 	noPath, conflict := (*routing.NoPathError)(nil), (*routing.ConflictError)(nil)
@@ -116,6 +118,7 @@ func (s *Session) look(ctx context.Context, network networkPlatform) (mended boo
 	case err != nil: // what comes next may be better
 		s.log.Warn("cannot set the routes anew", "error", err)
 	}
+	failed = err != nil && noPath == nil
 	is.lost = noPath != nil
 	if !is.lost {
 		if p, err := network.Path(routes.Gateway); err == nil {
@@ -129,8 +132,23 @@ func (s *Session) look(ctx context.Context, network networkPlatform) (mended boo
 			is.gone = !has
 		}
 	}
-	s.see(is, conflict, put)
+	found, other := news(before, s.planned())
+	s.see(sight{is, conflict, put, found, failed, other})
 	return len(put) > 0
+}
+
+// news lists what after has found and before has not; other reports whether
+// there is anything else in which they differ.
+func news(before, after *routing.Plan) (found []routing.Finding, other bool) {
+	if before == nil || after == nil {
+		return nil, before != after
+	}
+	for _, f := range after.Findings {
+		if f.Severity != routing.Info && !slices.Contains(before.Findings, f) {
+			found = append(found, f)
+		}
+	}
+	return found, len(after.Ops) > 0 || !slices.Equal(before.Findings, after.Findings)
 }
 
 // planned returns the applier's latest plan, nil where it keeps none.
@@ -141,44 +159,55 @@ func (s *Session) planned() *routing.Plan {
 	return nil
 }
 
+// A sight is what look has seen.
+type sight struct {
+	view     view
+	conflict *routing.ConflictError // nil: none
+	put      []string               // the routes that were put back
+	found    []routing.Finding      // that are new
+	failed   bool                   // the routes could not be set
+	other    bool                   // the plan is another one
+}
+
 // see takes in what look has seen.
-func (s *Session) see(is view, conflict *routing.ConflictError, put []string) {
+func (s *Session) see(is sight) {
 	s.mu.Lock()
 	n := &s.net
 	was := n.view
-	if is.local != was.local { // a call has begun or ended meanwhile
-		is.local, is.gone = was.local, false
+	if is.view.local != was.local { // a call has begun or ended meanwhile
+		is.view.local, is.view.gone = was.local, false
 	}
-	other := is != was || (conflict != nil) != (n.conflict != nil)
-	n.view, n.conflict = is, nil
-	if conflict != nil {
-		n.conflict = conflict
-	}
-	text := tell(was, is)
-	if other {
+	moved := is.view != was || (is.conflict != nil) != (n.conflict != nil)
+	n.view, n.conflict, n.failed = is.view, is.conflict, is.failed
+	if moved {
 		signal(n.changed)
 		if n.abandon != nil {
 			n.abandon(errMoved)
 		}
 	}
-	for _, p := range put {
+	for _, p := range is.put {
 		n.mended = append(n.mended, fmt.Sprintf("%s: somebody else took this route away; put back at %s", p, time.Now().Format(time.TimeOnly)))
 	}
 	n.mended = n.mended[max(0, len(n.mended)-maxMended):]
-	up := s.status.State == control.StateUp
-	if up && (other || len(put) > 0) {
+	tells := s.status.State == control.StateUp && (moved || is.other)
+	if tells {
 		s.showRoutesLocked()
 	}
 	s.mu.Unlock()
-	for _, p := range put {
+	for _, p := range is.put {
 		s.log.Warn("somebody else took a route away, put back", "route", p)
 		s.note("somebody else took this route away, it is put back: " + p)
 	}
-	if text != "" {
+	if text := tell(was, is.view); text != "" {
 		s.log.Info("network", "now", text)
 		s.note(text)
 	}
-	if up && (other || len(put) > 0) {
+	for _, f := range is.found {
+		if tells && f.Code != routing.GatewayNoPath && f.Severity == routing.Warning {
+			s.note(findingText(f))
+		}
+	}
+	if tells {
 		s.publishState()
 	}
 }

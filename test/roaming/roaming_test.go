@@ -181,6 +181,26 @@ func TestDeletedRoutes(t *testing.T) {
 	p.down()
 }
 
+// TestInterfaceDown sets the tunnel's interface down and up again: that is
+// said, and the routes come back with it.
+func TestInterfaceDown(t *testing.T) {
+	p := open(t, "")
+	p.up()
+	up := p.table()
+	p.ip(client, "link set ppp0 down")
+	p.note("somebody has set ppp0 down")
+	if st := p.status(); !strings.Contains(strings.Join(st.Warnings, "\n"), "ppp0 down") || len(st.Routes) > 0 {
+		t.Errorf("the status has the routes %v and the warnings %q", st.Routes, st.Warnings)
+	}
+	p.ip(client, "link set ppp0 up")
+	p.until("the routes are back", func() bool { return p.table() == up })
+	p.until("nothing is amiss", func() bool { st := p.status(); return len(st.Warnings) == 0 && len(st.Routes) == 2 })
+	if p.sessions() != 1 {
+		t.Errorf("%d sessions", p.sessions())
+	}
+	p.down()
+}
+
 // TestLeak kills the server while packets are sent into the tunnel: with
 // "leak: block" none of them leaves in clear until the tunnel is taken down.
 func TestLeak(t *testing.T) {
