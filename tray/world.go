@@ -112,6 +112,7 @@ func (w *World) status(st control.Status) []Notice {
 		before = control.StateDown
 	}
 	w.Sessions[name] = st
+	told := w.refused[name]
 	if st.State != control.StateDown {
 		delete(w.refused, name)
 	}
@@ -133,6 +134,9 @@ func (w *World) status(st control.Status) []Notice {
 		}
 	case control.StateFailed:
 		delete(w.lost, name)
+		if told != nil && st.Error != nil && *told == *st.Error {
+			return nil // the answer to the request was quicker
+		}
 		return []Notice{{Kind: NoticeRefused, Profile: name, Status: st, Error: st.Error}}
 	case control.StateDown:
 		delete(w.lost, name)

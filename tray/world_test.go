@@ -87,10 +87,18 @@ func TestRefusalIsSaidOnce(t *testing.T) {
 	if n := w.Refused("lab", e); len(n) != 1 || n[0].Error != e {
 		t.Errorf("%v", n)
 	}
-	st := in(control.StateFailed, e)
-	w.Event(control.Event{Type: control.EventState, Profile: "lab", Status: &st})
+	st := in(control.StateFailed, &control.Error{Reason: control.ReasonAuth, Text: "no"})
+	event := control.Event{Type: control.EventState, Profile: "lab", Status: &st}
+	if n := w.Event(event); n != nil {
+		t.Error("the answer to the request has said so already")
+	}
 	if n := w.Refused("lab", e); n != nil {
 		t.Error("the session has said so already")
+	}
+	connecting := in(control.StateConnecting, nil)
+	w.Event(control.Event{Type: control.EventState, Profile: "lab", Status: &connecting})
+	if n := w.Event(event); len(n) != 1 {
+		t.Error("refused again, and not said")
 	}
 }
 

@@ -156,6 +156,26 @@ func TestPanelComesLater(t *testing.T) {
 	watch(d).next().await("○ lab: not connected")
 }
 
+// TestOpenLog has a terminal that notes what it was to run.
+func TestOpenLog(t *testing.T) {
+	d := newDesktop(t, "320x200")
+	w := watch(d)
+	daemon := newDaemon(t, labProfile)
+	daemon.serve(t)
+	bin, noted := filepath.Join(d.dir, "bin"), filepath.Join(d.dir, "noted")
+	os.Mkdir(bin, 0o755)
+	if err := os.WriteFile(filepath.Join(bin, "x-terminal-emulator"), []byte("#!/bin/sh\necho \"$@\" >"+noted+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d.start([]string{"PATH=" + bin}, binary, "--run-dir", daemon.dir)
+	icon := w.next()
+	icon.click(icon.await("Open log"))
+	await(t, "the terminal", func() bool {
+		b, _ := os.ReadFile(noted)
+		return strings.Contains(string(b), "-e sh -c journalctl") && strings.Contains(string(b), filepath.Join(daemon.dir, "daemon.log"))
+	})
+}
+
 func TestKorean(t *testing.T) {
 	d := newDesktop(t, "320x200")
 	w := watch(d)
