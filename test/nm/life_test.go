@@ -237,3 +237,42 @@ func TestIPv6(t *testing.T) {
 	must(t, "nmcli", "connection", "down", "lab")
 	traceless(t, before)
 }
+
+// TestGivenUpWhileConnecting: whoever asked changes his mind, or has had enough.
+func TestGivenUpWhileConnecting(t *testing.T) {
+	t.Run("down", func(t *testing.T) {
+		begin(t)
+		before := routes(t)
+		add(t, "lab", "goppptp", labData, "vpn.secrets", password)
+		dropGRE(t)
+		must(t, "nmcli", "--wait", "0", "connection", "up", "lab")
+		wait(t, 10*time.Second, "the call", func() bool { return len(services()) == 1 && state("lab") == "activating" })
+		must(t, "nmcli", "connection", "down", "lab")
+		traceless(t, before)
+	})
+	t.Run("vpn.timeout", func(t *testing.T) {
+		begin(t)
+		before := routes(t)
+		add(t, "lab", "goppptp", labData, "vpn.secrets", password, "vpn.timeout", "2")
+		dropGRE(t)
+		refused(t, "The connection attempt timed out", "nmcli", "connection", "up", "lab")
+		traceless(t, before)
+	})
+}
+
+// TestServiceDies: NetworkManager takes back what it made.
+func TestServiceDies(t *testing.T) {
+	for name, sig := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "asked to end": syscall.SIGTERM} {
+		t.Run(name, func(t *testing.T) {
+			begin(t)
+			before := routes(t)
+			add(t, "lab", "goppptp", labData, "vpn.secrets", password)
+			up(t, "lab")
+			if err := syscall.Kill(services()[0], sig); err != nil {
+				t.Fatal(err)
+			}
+			wait(t, 10*time.Second, "the connection to be down", func() bool { return state("lab") == "" })
+			traceless(t, before)
+		})
+	}
+}
