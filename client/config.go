@@ -21,6 +21,7 @@ type Config struct {
 	Platform    Platform        // nil: Linux{}
 	Routes      routing.Applier
 	DNS         Resolver // nil: the system's resolver is left alone
+	RunDir      string   // where sessions of one profile keep each other out; empty: they do not
 	Log         *slog.Logger
 	// OnEvent is told of stages and states in the order they come. It must not
 	// block.

@@ -66,7 +66,7 @@ func Daemon(ctx context.Context, opts DaemonOptions) error {
 		wanted = newWantedList(opts.RunDir)
 	}
 	m := NewManager(ManagerOptions{
-		Profiles: opts.Profiles, Log: opts.Log,
+		Profiles: opts.Profiles, RunDir: opts.RunDir, Log: opts.Log,
 		Routes: func() routing.Applier { return routing.NewNetlink(opts.Log, opts.RunDir) },
 		DNS:    func() Resolver { return routing.NewDNS(opts.Log, opts.RunDir) },
 		Wanted: func(profile string, up bool) {

@@ -179,7 +179,8 @@ func explainSession(err error, stats tunnel.Stats, linkWasUp bool, sendErr error
 		return err
 	}
 	if sendErr != nil {
-		return fmt.Errorf("the control connection works, but GRE cannot be sent: %w", sendErr)
+		e := Explain(sendErr)
+		return &control.Error{Reason: control.ReasonGRE, Text: "the control connection works, but GRE cannot be sent: " + e.Text, Hint: e.Hint}
 	}
 	return fmt.Errorf("the control connection works and the call is connected, but %w", err)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 const (
 	lockPause   = 20 * time.Millisecond // between two looks at a lock that another has
 	lockTimeout = 5 * time.Second       // for the daemon before this one to end
+	sessionWait = time.Second           // for another session of the profile to end
 )
 
 // ErrLocked says that another process had the lock all the while.
@@ -27,29 +29,49 @@ func Lock(ctx context.Context, runDir, name string, wait time.Duration) (unlock 
 		return nil, err
 	}
 	path := filepath.Join(runDir, name+".lock")
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
 	for end := time.Now().Add(wait); ; {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return func() { f.Close() }, nil
+		f, err := tryLock(path)
+		if err != nil {
+			return nil, err
 		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) || !time.Now().Before(end) {
-			f.Close()
-			if errors.Is(err, syscall.EWOULDBLOCK) {
-				err = ErrLocked
-			}
-			return nil, fmt.Errorf("%s: %w", path, err)
+		if f != nil {
+			return func() {
+				os.Remove(path) // while it is still ours
+				f.Close()
+			}, nil
+		}
+		if !time.Now().Before(end) {
+			return nil, fmt.Errorf("%s: %w", path, ErrLocked)
 		}
 		select {
 		case <-ctx.Done():
-			f.Close()
 			return nil, context.Cause(ctx)
 		case <-time.After(lockPause):
 		}
 	}
+}
+
+// tryLock locks the file at path; nil if another process has it.
+func tryLock(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == nil {
+		// Who had the lock may have taken the file away in the meantime: then
+		// it is the lock of nobody.
+		mine, err1 := f.Stat()
+		there, err2 := os.Stat(path)
+		if err1 == nil && err2 == nil && os.SameFile(mine, there) {
+			return f, nil
+		}
+	}
+	f.Close()
+	if err == nil || errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR) {
+		return nil, nil
+	}
+	return nil, fmt.Errorf("%s: %w", path, err)
 }
 
 // lockDaemon sees to it that there is one daemon in runDir.
@@ -57,6 +79,30 @@ func lockDaemon(ctx context.Context, runDir string) (unlock func(), err error) {
 	unlock, err = Lock(ctx, runDir, "daemon", lockTimeout)
 	if errors.Is(err, ErrLocked) {
 		err = &control.Error{Reason: control.ReasonFailed, Text: "a daemon runs already, with its socket in " + runDir}
+	}
+	return unlock, err
+}
+
+// lock sees to it that there is one session of the profile in this network,
+// whichever process runs it.
+func (s *Session) lock(ctx context.Context) (unlock func(), err error) {
+	if s.cfg.RunDir == "" {
+		return func() {}, nil
+	}
+	name := "session-" + strings.Map(func(r rune) rune {
+		if r == '/' || r == 0 {
+			return '_'
+		}
+		return r
+	}, s.cfg.Profile.Name)
+	if st, err := os.Stat("/proc/self/ns/net"); err == nil {
+		if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+			name += fmt.Sprintf("-%d", sys.Ino)
+		}
+	}
+	unlock, err = Lock(ctx, s.cfg.RunDir, name, sessionWait)
+	if errors.Is(err, ErrLocked) {
+		err = &control.Error{Reason: control.ReasonUsage, Text: s.cfg.Profile.Name + " is up already, or coming up, in another process", Hint: "look for a `goppptp up --foreground`, and end it"}
 	}
 	return unlock, err
 }

@@ -28,6 +28,7 @@ type Manager struct {
 // ManagerOptions say where the profiles are and what sessions stand on.
 type ManagerOptions struct {
 	Profiles []string // directories
+	RunDir   string   // of Config
 	Platform Platform // nil: Linux{}
 	// Routes makes the applier of one session.
 	Routes func() routing.Applier
@@ -231,7 +232,7 @@ func (m *Manager) start(p *profiles.Profile, password, newPassword profiles.Secr
 	s.session = New(Config{
 		Profile: p, Password: password, NewPassword: newPassword, Platform: m.opts.Platform,
 		Routes: m.opts.Routes(), DNS: resolver, Log: m.opts.Log, OnEvent: m.Publish,
-		Resume: resume,
+		RunDir: m.opts.RunDir, Resume: resume,
 	})
 	m.sessions[p.Name] = s
 	m.running.Go(func() {

@@ -124,9 +124,15 @@ const (
 // if the profile says so, for as long as it takes, except where the server
 // refuses the user.
 func (s *Session) Run(ctx context.Context) error {
-	stop := s.follow(ctx)
-	err := s.run(ctx)
-	stop()
+	unlock, err := s.lock(ctx)
+	if err == nil {
+		defer unlock()
+		stop := s.follow(ctx)
+		err = s.run(ctx)
+		stop()
+	} else if ctx.Err() != nil {
+		err = nil
+	}
 	s.setting.Lock() // until the state says that nothing is to be set any more
 	if cerr := s.cfg.Routes.Close(); cerr != nil {
 		s.log.Error("cannot take back the routes", "error", cerr)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -481,4 +482,40 @@ func TestRouteAtTheEnd(t *testing.T) {
 			r.wantNothing(t, w, control.StateDown)
 		})
 	}
+}
+
+// TestOneAtATime: a second session of a profile is refused, and has nothing in
+// the table, while another process runs one.
+func TestOneAtATime(t *testing.T) {
+	bubble(t, func(t *testing.T, w *lab) {
+		defer w.serve(serverText)()
+		dir := t.TempDir()
+		p := parseProfile(t, profileText)
+		session := func() (*Session, context.CancelFunc, chan error) {
+			ctx, cancel := context.WithCancel(t.Context())
+			s := New(Config{Profile: p, Password: p.Password, Platform: w, Routes: &table{w: w}, RunDir: dir, Log: w.log})
+			done := make(chan error, 1)
+			go func() { done <- s.Run(ctx) }()
+			return s, cancel, done
+		}
+		first, cancel, done := session()
+		<-first.Ready()
+		dialled := len(w.takeDialled())
+		_, _, refused := session()
+		if e := Explain(<-refused); e == nil || e.Reason != control.ReasonUsage || !strings.Contains(e.Text, "lab is up already") {
+			t.Errorf("the second gave %+v", e)
+		}
+		if n := len(w.takeDialled()); dialled != 1 || n != 0 {
+			t.Errorf("dialled %d and %d times", dialled, n)
+		}
+		cancel()
+		<-done
+		second, cancel, done := session()
+		<-second.Ready()
+		cancel()
+		<-done
+		if files, _ := os.ReadDir(dir); len(files) != 0 {
+			t.Errorf("left behind: %v", files)
+		}
+	})
 }

@@ -61,7 +61,7 @@ func (a *app) upForeground(ctx context.Context, name string, asJSON bool) error 
 	}
 	log := a.log()
 	s := client.New(client.Config{
-		Profile: p, Password: password, Log: log, Routes: routing.NewNetlink(log, a.runDir), DNS: routing.NewDNS(log, a.runDir), OnEvent: stages.event,
+		Profile: p, Password: password, RunDir: a.runDir, Log: log, Routes: routing.NewNetlink(log, a.runDir), DNS: routing.NewDNS(log, a.runDir), OnEvent: stages.event,
 	})
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
