@@ -276,3 +276,39 @@ func TestServiceDies(t *testing.T) {
 		})
 	}
 }
+
+// TestBusPolicy: nobody but root speaks to the service, or is it.
+func TestBusPolicy(t *testing.T) {
+	begin(t)
+	add(t, "lab", "goppptp", labData, "vpn.secrets", password)
+	up(t, "lab")
+	names := must(t, "dbus-send", "--system", "--print-reply", "--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.ListNames")
+	name := regexp.MustCompile(`org\.freedesktop\.NetworkManager\.goppptp\.Connection_\d+`).FindString(names)
+	if name == "" {
+		t.Fatalf("the service has no name in\n%s", names)
+	}
+	owner := must(t, "dbus-send", "--system", "--print-reply=literal", "--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.GetNameOwner", "string:"+name)
+	nobody := func(args ...string) (string, error) {
+		return command("setpriv", append([]string{"--reuid=65534", "--regid=65534", "--clear-groups", "dbus-send", "--system", "--print-reply"}, args...)...)
+	}
+	if _, err := nobody("--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.GetId"); err != nil {
+		t.Fatalf("nobody does not get onto the bus: %v", err)
+	}
+	const object, plugin = "/org/freedesktop/NetworkManager/VPN/Plugin", "org.freedesktop.NetworkManager.VPN.Plugin"
+	for _, dest := range []string{name, strings.TrimSpace(owner)} {
+		for _, method := range []string{plugin + ".Disconnect", "org.freedesktop.DBus.Introspectable.Introspect"} {
+			if _, err := nobody("--dest="+dest, object, method); err == nil || !strings.Contains(err.Error(), "AccessDenied") {
+				t.Errorf("nobody calls %s of %s: %v", method, dest, err)
+			}
+		}
+	}
+	for _, own := range []string{"org.freedesktop.NetworkManager.goppptp", name + "x", "org.freedesktop.NetworkManager.pptp.Connection_99"} {
+		if _, err := nobody("--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.RequestName", "string:"+own, "uint32:0"); err == nil || !strings.Contains(err.Error(), "AccessDenied") {
+			t.Errorf("nobody owns %s: %v", own, err)
+		}
+	}
+	if state("lab") != "activated" {
+		t.Error("the connection is down")
+	}
+	down(t, "lab")
+}
