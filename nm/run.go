@@ -16,9 +16,10 @@ import (
 // maxAsks is how often a refused password is asked for again.
 const maxAsks = 2
 
-// secretsTimeout is how long a person may take to answer. An attempt and a
-// question together stay below NetworkManager's own 60 s.
-const secretsTimeout = 2 * time.Minute
+// secretsTimeout is how long a person may take to type another password: with
+// the attempt before it, which takes 15 s at most, there is an answer within a
+// minute.
+const secretsTimeout = 45 * time.Second
 
 // loop runs one connection: attempts, with questions between them, until it is
 // up and has ended, or cannot come up.
