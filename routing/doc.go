@@ -8,6 +8,10 @@
 // when one operation fails, and keeps a journal of what it owns, from which
 // [Repair] cleans up after a process that was killed.
 //
+// A [Watcher] tells when the kernel's state changes, [WatchSleep] when the
+// machine has slept; setting the same Config again then moves the route to the
+// gateway, and puts back what somebody else has deleted.
+//
 // Every route made here carries the route protocol number [Protocol]; a route
 // that does not is never touched. See the comment of [NewPlan] for the exact
 // table that results.
