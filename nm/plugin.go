@@ -28,6 +28,10 @@ type Options struct {
 	// NewSession makes the session of one attempt; nil: client.New.
 	NewSession func(client.Config) Session
 	Platform   client.Platform // nil: client.Linux{}
+	// Notes is the directory of notes about connections that were lost; "": none
+	// are left. RetryPause is between the attempts of one that comes back.
+	Notes      string
+	RetryPause time.Duration
 }
 
 // Plugin is the service's one object: at most one connection, as NetworkManager
@@ -49,6 +53,8 @@ type running struct {
 	connection  *profiles.NMConnection
 	interactive bool // SecretsRequired may be sent
 	ip6         bool
+	persistent  bool      // NetworkManager starts it anew when it is lost
+	tryUntil    time.Time // it was lost just now, and may take that long to come back; zero: it was not
 	cancel      context.CancelFunc
 	done        chan struct{} // closed when all is over
 
@@ -230,7 +236,11 @@ func (p *Plugin) start(s settings, interactive bool) *dbus.Error {
 			"connection", c.ID, "gateway", profile.Gateway)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	run := &running{connection: c, interactive: interactive, ip6: wantsIPv6(s), cancel: cancel, done: make(chan struct{}), profile: profile}
+	run := &running{connection: c, interactive: interactive, ip6: wantsIPv6(s), cancel: cancel, done: make(chan struct{}), profile: profile,
+		persistent: get[bool](s, "vpn", "persistent")}
+	if now := time.Now(); notes(p.opts.Notes).take(c.UUID, now) && run.persistent {
+		run.tryUntil = now.Add(patience(s))
+	}
 	p.run = run
 	p.setLocked(StateStarting)
 	go p.loop(ctx, run)

@@ -23,8 +23,8 @@ import (
 	"goppptp/routing"
 )
 
-// patience is how long a test waits for what has to come.
-const patience = 20 * time.Second
+// testTime is how long a test waits for what has to come.
+const testTime = 20 * time.Second
 
 // script is the sessions of a test: what each does.
 type script struct {
@@ -108,7 +108,7 @@ func newRig(t *testing.T) *rig {
 				t.Errorf("signal %s: %v", signal, err)
 			}
 		},
-		NewSession: r.script.new, Platform: fakePlatform{opened: r.opened},
+		NewSession: r.script.new, Platform: fakePlatform{opened: r.opened}, Notes: t.TempDir(), RetryPause: time.Millisecond,
 	})
 	if err := r.plugin.Export(service); err != nil {
 		t.Fatal(err)
@@ -163,7 +163,7 @@ func dial(t *testing.T, address string) *dbus.Conn {
 }
 
 func (r *rig) call(method string, args ...any) error {
-	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(r.t.Context(), testTime)
 	defer cancel()
 	return r.object.CallWithContext(ctx, pluginInterface+"."+method, 0, args...).Err
 }
@@ -195,7 +195,7 @@ func (r *rig) signal(name string) []any {
 			r.t.Fatalf("signal %s %v, want %s", s.Name, s.Body, name)
 		}
 		return s.Body
-	case <-time.After(patience):
+	case <-time.After(testTime):
 		r.t.Fatalf("no signal %s", name)
 		return nil
 	}
@@ -220,7 +220,7 @@ func (r *rig) session() *fakeSession {
 	select {
 	case f := <-r.script.sessions:
 		return f
-	case <-time.After(patience):
+	case <-time.After(testTime):
 		r.t.Fatal("no session")
 		return nil
 	}
@@ -230,7 +230,7 @@ func (r *rig) left() {
 	r.t.Helper()
 	select {
 	case <-r.plugin.Done():
-	case <-time.After(patience):
+	case <-time.After(testTime):
 		r.t.Fatal("the service does not leave")
 	}
 }
@@ -294,6 +294,17 @@ func TestConnect(t *testing.T) {
 	r.state(StateStopping)
 	r.state(StateStopped)
 	r.left()
+}
+
+// TestUnit: the key names the interface, as it does for pppd.
+func TestUnit(t *testing.T) {
+	r := newRig(t)
+	r.must("Connect", office("secret", "unit", "5"))
+	r.state(StateStarting)
+	r.session().up(t)
+	if tun := <-r.opened; tun.Name != "ppp5" {
+		t.Errorf("the interface is %s", tun.Name)
+	}
 }
 
 func TestNeedSecrets(t *testing.T) {
@@ -458,7 +469,7 @@ func TestCallerIsWatched(t *testing.T) {
 	name := caller.Names()[0]
 	w.follow(name)
 	caller.Close()
-	late := time.After(patience)
+	late := time.After(testTime)
 	for {
 		select {
 		case s := <-w.signals:
@@ -468,5 +479,97 @@ func TestCallerIsWatched(t *testing.T) {
 		case <-late:
 			t.Fatal("not told")
 		}
+	}
+}
+
+// persistent is office with vpn.persistent.
+func persistent(timeout uint32) settings {
+	s := office("secret")
+	s["vpn"]["persistent"], s["vpn"]["timeout"] = dbus.MakeVariant(true), dbus.MakeVariant(timeout)
+	return s
+}
+
+var away = &control.Error{Reason: control.ReasonUnreachable, Text: "away"}
+
+// TestComesBack: NetworkManager starts a persistent connection that was lost
+// anew, and the service for it waits for the server to be there again.
+func TestComesBack(t *testing.T) {
+	r := newRig(t)
+	up := func() *fakeSession {
+		f := r.session()
+		f.up(t)
+		r.signal("Config")
+		r.signal("Ip4Config")
+		r.state(StateStarted)
+		return f
+	}
+	r.must("Connect", persistent(0))
+	r.state(StateStarting)
+	up().ends <- away
+	r.failure(FailureConnect)
+	r.state(StateStopped)
+
+	r.must("Connect", persistent(0))
+	r.state(StateStarting)
+	for range 3 {
+		r.session().ends <- away
+	}
+	f := up()
+	// Lost once more, and this time the password is wrong: no use in waiting.
+	f.ends <- away
+	r.failure(FailureConnect)
+	r.state(StateStopped)
+	r.must("Connect", persistent(0))
+	r.state(StateStarting)
+	r.session().ends <- wrong
+	r.failure(FailureLogin)
+	r.state(StateStopped)
+
+	// Whoever connects now wants an answer.
+	r.must("Connect", persistent(0))
+	r.state(StateStarting)
+	r.session().ends <- away
+	r.failure(FailureConnect)
+	r.state(StateStopped)
+}
+
+func TestDoesNotComeBack(t *testing.T) {
+	for name, s := range map[string]settings{"not persistent": office("secret"), "no time": persistent(1)} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			if err := notes(r.plugin.opts.Notes).leave(get[string](s, "connection", "uuid")); err != nil {
+				t.Fatal(err)
+			}
+			r.must("Connect", s)
+			r.state(StateStarting)
+			r.session().ends <- away
+			r.failure(FailureConnect)
+			r.state(StateStopped)
+		})
+	}
+}
+
+func TestNotes(t *testing.T) {
+	n, now := notes(t.TempDir()+"/notes"), time.Now()
+	if n.take("a", now) {
+		t.Error("a note that nobody left")
+	}
+	for _, c := range []struct {
+		uuid string
+		at   time.Time
+		want bool
+	}{{"a", now, true}, {"a", now.Add(noteTime + time.Second), false}, {"a", now.Add(-time.Minute), false}, {"../a", now, false}, {"", now, false}} {
+		if err := n.leave(c.uuid); err != nil {
+			t.Fatal(err)
+		}
+		if got := n.take(c.uuid, c.at); got != c.want {
+			t.Errorf("%q at %v: %t", c.uuid, c.at.Sub(now), got)
+		}
+		if n.take(c.uuid, now) {
+			t.Errorf("%q: a note is not forgotten", c.uuid)
+		}
+	}
+	if err := notes("").leave("a"); err != nil || notes("").take("a", now) {
+		t.Error("no directory")
 	}
 }

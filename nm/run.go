@@ -31,7 +31,7 @@ func (p *Plugin) loop(ctx context.Context, run *running) {
 		password, err = p.ask(ctx, run, fmt.Sprintf("A password is required to connect to %s.", run.profile.Gateway))
 	}
 	for asks := 0; err == nil; asks++ {
-		err = p.attempt(ctx, run, profiles.Secret(password))
+		err = p.attempts(ctx, run, profiles.Secret(password))
 		if ctx.Err() != nil || err == nil || !run.interactive || asks == maxAsks || !wrongPassword(err) || p.up(run) {
 			break
 		}
@@ -51,6 +51,24 @@ func (p *Plugin) up(run *running) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return run.wasUp
+}
+
+// attempts dials once; where the connection was lost just now, until it is up
+// or its time is over.
+func (p *Plugin) attempts(ctx context.Context, run *running, password profiles.Secret) error {
+	for {
+		err := p.attempt(ctx, run, password)
+		again := time.Now().Add(p.opts.RetryPause)
+		if err == nil || ctx.Err() != nil || p.up(run) || !again.Before(run.tryUntil) || !mayComeBack(err) {
+			return err
+		}
+		p.opts.Log.Warn("not back yet", "connection", run.connection.ID, "reason", client.Explain(err).Text)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(p.opts.RetryPause):
+		}
+	}
 }
 
 // attempt dials once and stays as long as the session lasts.
@@ -108,6 +126,11 @@ func (p *Plugin) end(ctx context.Context, run *running, err error) {
 		what := "cannot connect"
 		if run.wasUp {
 			what = "the connection is lost"
+		}
+		if run.wasUp && run.persistent && mayComeBack(err) {
+			if err := notes(p.opts.Notes).leave(run.connection.UUID); err != nil {
+				p.opts.Log.Error("the next service cannot be told that the connection was lost", "error", err)
+			}
 		}
 		p.opts.Log.Error(what, "connection", run.connection.ID, "reason", text)
 		p.opts.Emit("Failure", uint32(failureOf(e.Reason)))

@@ -74,7 +74,7 @@ func serve(name string, log *slog.Logger) error {
 		return fmt.Errorf("no system bus: %w", err)
 	}
 	defer conn.Close()
-	p := NewPlugin(Options{Log: log, Emit: func(signal string, args ...any) {
+	p := NewPlugin(Options{Log: log, Notes: notesDir, RetryPause: retryPause, Emit: func(signal string, args ...any) {
 		if err := conn.Emit(pluginPath, pluginInterface+"."+signal, args...); err != nil {
 			log.Error("cannot send a signal", "signal", signal, "error", err)
 		}

@@ -118,6 +118,24 @@ func TestServerEndsSession(t *testing.T) {
 		must(t, "nmcli", "connection", "down", "lab")
 		traceless(t, before)
 	})
+	t.Run("persistent, away for a while", func(t *testing.T) {
+		begin(t)
+		before, from := routes(t), len(logText("NetworkManager"))
+		add(t, "lab", "goppptp", labData, "vpn.secrets", password, "vpn.persistent", "yes")
+		up(t, "lab")
+		kill("main", syscall.SIGTERM)
+		logged(t, from, "not back yet")
+		if now := state("lab"); now != "activating" {
+			t.Errorf("the connection is %q", now)
+		}
+		if err := startServer("198.51.100.10", "main", "192.168.13", ""); err != nil {
+			t.Fatal(err)
+		}
+		wait(t, 30*time.Second, "the connection to be up again", func() bool { return state("lab") == "activated" })
+		pings(t, "172.16.0.10")
+		must(t, "nmcli", "connection", "down", "lab")
+		traceless(t, before)
+	})
 	t.Run("not persistent", func(t *testing.T) {
 		begin(t)
 		before, from := routes(t), len(logText("NetworkManager"))
