@@ -62,8 +62,12 @@ func Daemon(ctx context.Context, opts DaemonOptions) error {
 	// A daemon that was started for one session has no sessions of its own to
 	// go on with.
 	var wanted *wantedList
+	var before []string
 	if !opts.UntilIdle {
 		wanted = newWantedList(opts.RunDir)
+		if before, err = wanted.load(time.Now()); err != nil {
+			opts.Log.Warn("what was up before cannot be read", "error", err)
+		}
 	}
 	m := NewManager(ManagerOptions{
 		Profiles: opts.Profiles, RunDir: opts.RunDir, Log: opts.Log,
@@ -83,8 +87,15 @@ func Daemon(ctx context.Context, opts DaemonOptions) error {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(serveCtx, l) }()
 	if wanted != nil {
-		resume(ctx, m, wanted, opts.Log)
+		resuming, stopResuming := context.WithCancel(ctx)
+		resumed := make(chan struct{})
+		go func() {
+			defer close(resumed)
+			resume(resuming, m, before, wanted, opts.Log)
+		}()
 		defer func() {
+			stopResuming()
+			<-resumed
 			if err := wanted.end(time.Now()); err != nil {
 				opts.Log.Warn("a restart will not know what was up", "error", err)
 			}
@@ -121,16 +132,21 @@ func Daemon(ctx context.Context, opts DaemonOptions) error {
 	}
 }
 
-// resume brings up what the daemon before this one had up.
-func resume(ctx context.Context, m *Manager, wanted *wantedList, log *slog.Logger) {
-	names, err := wanted.load(time.Now())
-	if err != nil {
-		log.Warn("what was up before cannot be read", "error", err)
-	}
+// resume brings up what the daemon before this one had up. It may take as long
+// as the commands that know the passwords do. What is left when ctx ends is
+// left for the next daemon.
+func resume(ctx context.Context, m *Manager, names []string, wanted *wantedList, log *slog.Logger) {
 	for _, name := range names {
 		log.Info("bringing up what was up before", "profile", name)
-		if err := m.Resume(ctx, name); err != nil {
+		err := m.Resume(ctx, name)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
 			log.Warn("it does not come up again", "profile", name, "error", err)
+			if err := wanted.set(name, false); err != nil {
+				log.Warn("a restart will not know what was up", "error", err)
+			}
 		}
 	}
 }

@@ -36,8 +36,8 @@ func newWantedList(runDir string) *wantedList {
 	return &wantedList{path: filepath.Join(runDir, "wanted.json")}
 }
 
-// load returns what the daemon before this one had up, if this one is to go on
-// with it.
+// load takes up what the daemon before this one had up, if this one is to go on
+// with it, and returns it.
 func (w *wantedList) load(now time.Time) ([]string, error) {
 	b, err := os.ReadFile(w.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -53,7 +53,10 @@ func (w *wantedList) load(now time.Time) ([]string, error) {
 	if !f.Ended.IsZero() && now.Sub(f.Ended) > restoreWindow {
 		return nil, nil
 	}
-	return f.Profiles, nil
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.names = slices.Compact(slices.Sorted(slices.Values(f.Profiles)))
+	return slices.Clone(w.names), nil
 }
 
 // set keeps whether profile is meant to be up.
