@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -53,6 +54,8 @@ PPTP is broken as security: use it for closed and legacy networks only.`,
 	f.StringVar(&a.profilesDir, "profiles", "", "`directory` of the profiles (default $GOPPPTP_PROFILES, /etc/goppptp/profiles, ~/.config/goppptp/profiles)")
 	f.StringVar(&a.runDir, "run-dir", envOr("GOPPPTP_RUN_DIR", client.RunDir), "`directory` of the daemon's socket and journals")
 	f.CountVarP(&a.verbose, "verbose", "v", "log to stderr; twice: every control packet")
+	root.SetHelpTemplate(helpTemplate)
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), usageExamples, "", 1))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError("%v; see `%s -h`", err, cmd.CommandPath())
 	})
@@ -61,6 +64,19 @@ PPTP is broken as security: use it for closed and legacy networks only.`,
 		a.installCmd(), a.uninstallCmd())
 	return root
 }
+
+// The help of a command begins with an example of it.
+const (
+	helpTemplate = `{{with .Example}}{{.}}
+
+{{end}}{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}
+
+{{end}}{{if or .Runnable .HasSubCommands}}{{.UsageString}}{{end}}`
+	usageExamples = `{{if .HasExample}}
+
+Examples:
+{{.Example}}{{end}}`
+)
 
 func envOr(name, otherwise string) string {
 	if v := os.Getenv(name); v != "" {
