@@ -97,6 +97,9 @@ func unreachable(hint, format string, args ...any) *control.Error {
 
 func explainResolve(host string, err error) error {
 	why := err.Error()
+	if _, ok := errors.AsType[*net.AddrError](err); ok { // there are addresses, none of them IPv4
+		why = "no IPv4 address"
+	}
 	if e, ok := errors.AsType[*net.DNSError](err); ok {
 		switch {
 		case e.IsNotFound:

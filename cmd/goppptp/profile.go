@@ -24,10 +24,10 @@ func (a *app) profileCmd() *cobra.Command {
 		Short: "list, show, check, add and edit profiles",
 		Example: `  sudo goppptp profile add office --gateway vpn.example.com --user 'CORP\jdoe' --route 172.16.0.0/16
   goppptp profile check office`,
-		Args: usageArgs(cobra.NoArgs),
 	}
 	cmd.AddCommand(a.profileList(), a.profileShow(), a.profileCheck(), a.profileAdd(), a.profileEdit(), a.profilePasswd(),
 		a.profileImport(), a.profileExport())
+	group(cmd)
 	return cmd
 }
 
@@ -154,6 +154,9 @@ func (a *app) profileAdd() *cobra.Command {
 				dir = a.dirs()[0]
 			}
 			path, err := profiles.Add(dir, args[0], data)
+			if errors.Is(err, os.ErrExist) {
+				return usageError("%v", err)
+			}
 			if err != nil {
 				return needRoot(err)
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -48,7 +49,6 @@ PPTP is broken as security: use it for closed and legacy networks only.`,
   sudo goppptp down office`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          usageArgs(cobra.NoArgs),
 	}
 	f := root.PersistentFlags()
 	f.StringVar(&a.profilesDir, "profiles", "", "`directory` of the profiles (default $GOPPPTP_PROFILES, /etc/goppptp/profiles, ~/.config/goppptp/profiles)")
@@ -62,7 +62,26 @@ PPTP is broken as security: use it for closed and legacy networks only.`,
 	root.AddCommand(a.upCmd(), a.downCmd(), a.statusCmd(), a.planCmd(), a.routeCmd(), a.profileCmd(),
 		a.serveCmd(), a.sessionsCmd(), a.kickCmd(), a.labCmd(), a.daemonCmd(), a.repairCmd(), a.manCmd(), a.versionCmd(),
 		a.installCmd(), a.uninstallCmd())
+	group(root)
 	return root
+}
+
+// group makes cmd one that only has commands: it shows its help, and a word
+// that is none of them is a mistake.
+func group(cmd *cobra.Command) {
+	cmd.DisableFlagsInUseLine = true
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		text := fmt.Sprintf("unknown command %q; see `%s -h`", args[0], cmd.CommandPath())
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			text += fmt.Sprintf(": did you mean %q?", near[0])
+		}
+		return usageError("%s", text)
+	}
+	cmd.Args = cobra.ArbitraryArgs
 }
 
 // The help of a command begins with an example of it.

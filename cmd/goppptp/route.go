@@ -22,7 +22,6 @@ func (a *app) routeCmd() *cobra.Command {
 which are resolved and kept current. The change outlives a reconnection; with
 --save it is written into the profile too.`,
 		Example: "  sudo goppptp route add office 172.20.0.0/16\n  sudo goppptp route add office build.lab.example --save\n  sudo goppptp route del office 172.20.0.0/16",
-		Args:    usageArgs(cobra.NoArgs),
 	}
 	var add, del routeChange
 	addCmd := &cobra.Command{
@@ -48,6 +47,7 @@ which are resolved and kept current. The change outlives a reconnection; with
 		c.Flags().BoolVar(&r.asJSON, "json", false, "print what was changed as JSON")
 	}
 	cmd.AddCommand(addCmd, delCmd)
+	group(cmd)
 	return cmd
 }
 
