@@ -93,7 +93,7 @@ func (l *Link) peerLeft(text string) {
 		l.err = &auth.Error{Method: l.method, Message: text}
 	case client && l.method == 0 && l.lcp.refused != "":
 		l.err = l.noMethod()
-	case l.cfg.MPPE.Require && l.phase == Network && !l.ccp.wasUp:
+	case l.cfg.MPPE.Require && l.phase == Network && !l.ccp.wasUp && (l.ccp.heardAny || text == "" || ofEncryption(text)):
 		detail := "it ended the session"
 		if text != "" {
 			detail = fmt.Sprintf("it said %q", text)
@@ -106,6 +106,14 @@ func (l *Link) peerLeft(text string) {
 	if l.lcpM.state == Opened {
 		l.closing = true // the automaton does what is left to do
 	}
+}
+
+// ofEncryption tells whether a peer's words are about MPPE.
+//
+// Interop: pppd says "MPPE required but peer negotiation failed".
+func ofEncryption(text string) bool {
+	text = strings.ToLower(text)
+	return strings.Contains(text, "mppe") || strings.Contains(text, "ccp") || strings.Contains(text, "encrypt")
 }
 
 // noMethod is the error of a client whose server wants what it may not do.

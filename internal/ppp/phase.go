@@ -171,7 +171,7 @@ func (l *Link) admit(now time.Time, user string) {
 	case l.cfg.Role == Server && l.cfg.Assign != nil && !l.assigned:
 		local, remote, dns, wins, err := l.cfg.Assign(user)
 		if err != nil {
-			l.fail(fmt.Errorf("no address for user %q: %w", user, err), "no address")
+			l.fail(fmt.Errorf("no address for user %q: %w", user, err), "no address: "+err.Error())
 			return
 		}
 		l.local, l.remote, l.dns, l.wins = local, remote, dns, wins
