@@ -76,8 +76,13 @@ forward: true
 // startServer starts a PPTP server at address that gives addresses in subnet,
 // its first three numbers; more is added to its settings.
 func startServer(address, as, subnet, more string) error {
+	return serve(as, fmt.Sprintf(serverSettings+more, address, subnet))
+}
+
+// serve starts a PPTP server with the settings given.
+func serve(as, settings string) error {
 	conf := filepath.Join("/run", as+".yaml")
-	if err := os.WriteFile(conf, fmt.Appendf(nil, serverSettings+more, address, subnet), 0o600); err != nil {
+	if err := os.WriteFile(conf, []byte(settings), 0o600); err != nil {
 		return err
 	}
 	before := len(logText(as))

@@ -3,6 +3,7 @@
 package nm
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -329,4 +330,24 @@ func TestBusPolicy(t *testing.T) {
 		t.Error("the connection is down")
 	}
 	down(t, "lab")
+}
+
+// TestPeerIsGateway: a server that calls itself in the tunnel what it is called
+// outside does not draw the tunnel into itself.
+func TestPeerIsGateway(t *testing.T) {
+	begin(t)
+	settings := strings.Replace(fmt.Sprintf(serverSettings, "198.51.100.20", "10.9.0"), "local: 10.9.0.254", "local: 198.51.100.20", 1)
+	if err := serve("second", settings); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { kill("second", syscall.SIGTERM) })
+	before := routes(t)
+	add(t, "lab", "goppptp", "gateway=198.51.100.20,user=sio4,routes=172.16.0.0/16", "vpn.secrets", password)
+	up(t, "lab")
+	pings(t, "172.16.0.10")
+	if now := routes(t); strings.Contains(now, "198.51.100.20 dev ppp0") {
+		t.Errorf("the gateway is inside of the tunnel:\n%s", now)
+	}
+	must(t, "nmcli", "connection", "down", "lab")
+	traceless(t, before)
 }
