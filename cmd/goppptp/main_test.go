@@ -99,8 +99,8 @@ func (o outcome) want(t *testing.T, code int, stdout, stderr string) {
 	if o.code != code || !strings.Contains(o.stdout, stdout) || !strings.Contains(o.stderr, stderr) {
 		t.Errorf("exit code %d, want %d; stdout %q, want %q; stderr %q, want %q", o.code, code, o.stdout, stdout, o.stderr, stderr)
 	}
-	if (code != 0) != strings.HasPrefix(o.stderr, "goppptp: ") && code != 0 {
-		t.Errorf("stderr %q does not begin with the program's name", o.stderr)
+	if told := strings.Contains("\n"+o.stderr, "\ngoppptp: "); told != (code != 0) {
+		t.Errorf("exit code %d, and stderr %q", code, o.stderr)
 	}
 }
 
