@@ -30,10 +30,13 @@ func Get(ctx context.Context, profile string) (string, error) {
 		password string
 		err      error
 	}
-	ch := make(chan answer, 1)
 	if err := check(); err != nil {
 		return "", err
 	}
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	ch := make(chan answer, 1)
 	go func() {
 		password, err := keyring.Get(service, profile)
 		ch <- answer{password, err}
