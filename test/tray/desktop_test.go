@@ -49,6 +49,7 @@ func build(dir string) {
 	path := filepath.Join(dir, "goppptp-tray")
 	if out, err := exec.Command("go", "build", "-tags", "tray", "-o", path, "goppptp/cmd/goppptp-tray").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%s", out)
+		os.RemoveAll(dir)
 		os.Exit(1)
 	}
 	binary = path
