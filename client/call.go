@@ -185,6 +185,9 @@ func (c *call) run(ctx context.Context, connected pptp.CallConnected, pathMTU in
 				sess.Abort(err)
 			}
 		case up := <-c.ups:
+			if wasUp { // after a renegotiation, and everything as it was
+				continue
+			}
 			if err := s.up(ctx, up); err != nil {
 				sess.Close("the routes could not be made")
 				<-done
@@ -289,7 +292,10 @@ func (c *call) onSession(ev tunnel.Event) {
 	case tunnel.Message:
 		s.note(ev.Text)
 	case tunnel.Up:
-		c.ups <- ev
+		select {
+		case c.ups <- ev:
+		default: // it is known already
+		}
 	case tunnel.IPv6:
 		if s.carriesIPv6(ev.Local != 0) {
 			signal(c.six)

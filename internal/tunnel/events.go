@@ -35,7 +35,8 @@ type (
 	}
 	// MPPEDown tells that encryption ended.
 	MPPEDown struct{}
-	// Up tells that packets flow.
+	// Up tells that packets flow, for the first time or after a Down; a session
+	// keeps its addresses and its interface.
 	Up struct {
 		Network   Network
 		Interface string

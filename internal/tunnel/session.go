@@ -201,7 +201,7 @@ func (s *Session) Abort(err error) {
 		for waiting := true; waiting; {
 			select {
 			case frame := <-s.frames:
-				s.link.Handle(time.Now(), frame)
+				s.handle(time.Now(), frame)
 			default:
 				waiting = false
 			}
@@ -353,6 +353,7 @@ func (s *Session) networkUp() {
 		}
 		s.up = true
 		s.setMode(s.mode())
+		s.cfg.OnEvent(Up{Network: s.opened(), Interface: s.tun.Name()})
 		return
 	}
 	s.network.MTU = MTU(s.cfg.PathMTU, s.linkUp, !s.cfg.PPP.MPPE.Refuse)
