@@ -68,6 +68,11 @@ func (s *Session) dial(ctx context.Context, server netip.AddrPort) (wasUp bool, 
 		return false, err
 	}
 	defer c.gre.Close()
+	if g, ok := c.gre.(interface{ Accept(callID uint16) error }); ok {
+		if err := g.Accept(c.id); err != nil { // then it reads the other sessions' packets too
+			s.log.Debug("the GRE socket takes no filter", "error", err)
+		}
+	}
 
 	s.stage(control.StageControl, server.String())
 	c.control = tunnel.NewControl(conn, tunnel.ControlConfig{PPTP: controlConfig(), Log: s.log, OnEvent: c.onControl})

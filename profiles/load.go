@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"syscall"
 
 	"goppptp/internal/strictyaml"
 )
@@ -112,7 +113,8 @@ func nearest(dirs []string, name string) string {
 }
 
 func loadFile(path string) (*Profile, error) {
-	f, err := os.Open(path)
+	// Without waiting: a FIFO would have it wait for a writer.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, &notFoundError{name: path}
 	}

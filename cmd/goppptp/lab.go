@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,6 +61,8 @@ With a CMD, that runs at the client while the tunnel is up.`,
 			if remove {
 				return errors.Join(netlab.Remove(labPrefix), os.RemoveAll(keptLab))
 			}
+			// Output that nobody reads any more must not keep it from tidying up.
+			signal.Ignore(syscall.SIGPIPE)
 			ctx, cancel := context.WithTimeout(cmd.Context(), labTimeout)
 			defer cancel()
 			if keep || len(args) > 0 {
@@ -133,7 +136,11 @@ with the server %v, %v, and behind it %v and %v. An outside host %v.`,
 		}
 	}
 	if l.keep {
-		l.say("\nLeft up. At the client: ip netns exec %s-client CMD. To end it: goppptp lab --remove", labPrefix)
+		l.say(`
+Left up. At the client, our commands want to know where its profiles and its daemon are:
+  ip netns exec %[1]s-client env GOPPPTP_PROFILES=%[2]s/profiles GOPPPTP_RUN_DIR=%[2]s/client goppptp status
+  ip netns exec %[1]s-client ping %[3]v
+The server's: goppptp sessions --run-dir %[2]s/server. To end it: goppptp lab --remove`, labPrefix, l.dir, netlab.InnerAddr)
 		return l.verdict(start)
 	}
 	l.title("goppptp down lab")

@@ -121,7 +121,7 @@ func openGRE(attach func(fd int) (Path, error)) (*GRE, error) {
 func setGREOptions(fd int) error {
 	// The filter first: nothing foreign is queued between opening and here
 	// that the reader would not also sort out.
-	if err := attachFilter(fd); err != nil {
+	if err := attachFilter(fd, anyCall); err != nil {
 		return err
 	}
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DONT); err != nil {
@@ -138,20 +138,43 @@ func setGREOptions(fd int) error {
 	return nil
 }
 
+// Accept has the socket receive the packets of one call alone: callID is what
+// the peer puts into those for us. The kernel hands every GRE packet of a host
+// to every socket that is connected to it, so several sessions with one gateway
+// would each read, and discard, what is the others'.
+func (g *GRE) Accept(callID uint16) error {
+	var err error
+	if cerr := g.raw.Control(func(fd uintptr) { err = attachFilter(int(fd), int(callID)) }); cerr != nil {
+		return ErrClosed
+	}
+	return err
+}
+
+// anyCall is attachFilter's call ID of a socket for all calls.
+const anyCall = -1
+
 // attachFilter has the kernel drop whatever is not enhanced GRE carrying PPP,
-// before it takes room in the socket's buffer: version 1, protocol type 0x880b
-// (RFC 2637, Section 4.1). A raw socket's filter sees the IP header too.
-func attachFilter(fd int) error {
-	prog, err := bpf.Assemble([]bpf.Instruction{
+// of the given call, before it takes room in the socket's buffer: version 1,
+// protocol type 0x880b (RFC 2637, Section 4.1). A raw socket's filter sees the
+// IP header too.
+func attachFilter(fd, callID int) error {
+	ins := []bpf.Instruction{
 		bpf.LoadMemShift{Off: 0},          // X = length of the IP header
 		bpf.LoadIndirect{Off: 2, Size: 2}, // protocol type
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0x880b, SkipTrue: 4},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x880b, SkipTrue: 1},
+		bpf.RetConstant{Val: 0},
 		bpf.LoadIndirect{Off: 1, Size: 1}, // A flag, reserved flags, version
 		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 7},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 1, SkipTrue: 1},
-		bpf.RetConstant{Val: 0x40000},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 1, SkipTrue: 1},
 		bpf.RetConstant{Val: 0},
-	})
+	}
+	if callID != anyCall {
+		ins = append(ins,
+			bpf.LoadIndirect{Off: 6, Size: 2}, // the low half of the key
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(callID), SkipTrue: 1},
+			bpf.RetConstant{Val: 0})
+	}
+	prog, err := bpf.Assemble(append(ins, bpf.RetConstant{Val: 0x40000}))
 	if err != nil {
 		return fmt.Errorf("osnet: GRE filter: %w", err)
 	}
