@@ -227,6 +227,9 @@ func (l *lab) client(ctx context.Context, args ...string) error {
 		return err
 	}
 	if err := c.Wait(); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		server, _ := os.ReadFile(filepath.Join(l.dir, "server.log"))
 		return fmt.Errorf("goppptp %s: %w; the server's log:\n%s", args[0], err, server)
 	}
@@ -243,6 +246,9 @@ func (l *lab) command(ctx context.Context, args []string) error {
 		return err
 	}
 	if err := c.Wait(); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		return fmt.Errorf("%s: %w", args[0], err)
 	}
 	return nil

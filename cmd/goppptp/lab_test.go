@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -36,6 +37,7 @@ func TestInLab(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv(asProgram, "yes") // what the lab starts is us
+	t.Setenv("GORACE", "atexit_sleep_ms=0")
 	o := p.run("lab", "--", "env", "-u", asProgram, insideLab+"=1", exe, "-test.run", "^TestInLab$", "-test.v", "-test.timeout", "3m")
 	o.want(t, 0, "All as it should be", "")
 	for _, route := range []string{
@@ -66,7 +68,7 @@ func inLab(t *testing.T) {
 	}{
 		{"up when it is up", upWhenUp}, {"routes", liveRoutes}, {"several at once", severalAtOnce}, {"down and up", downAndUp},
 		{"refused", refusedInLab}, {"interrupted", interruptedInLab}, {"foreground", foreground}, {"foreground twice", foregroundTwice},
-		{"killed", killed}, {"nobody reads", nobodyReads},
+		{"killed", killed}, {"daemon killed", daemonKilled}, {"nobody reads", nobodyReads},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p.t = t
@@ -99,16 +101,18 @@ func wantNoRoutes(t *testing.T) {
 	}
 }
 
-// daemons counts the daemons of the place.
-func (p *place) daemons() (n int) {
+// daemons lists the daemons of the place.
+func (p *place) daemons() (pids []int) {
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, f := range files {
 		b, _ := os.ReadFile(f)
 		if args := strings.Split(string(b), "\x00"); slices.Contains(args, "daemon") && slices.Contains(args, p.runDir) {
-			n++
+			if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f))); err == nil {
+				pids = append(pids, pid)
+			}
 		}
 	}
-	return n
+	return pids
 }
 
 func (p *place) status(t *testing.T) (st control.Status) {
@@ -158,7 +162,7 @@ func severalAtOnce(t *testing.T, p *place) {
 		o := <-results
 		o.want(t, 0, "lab: up", "")
 	}
-	if n := p.daemons(); n != 1 {
+	if n := len(p.daemons()); n != 1 {
 		t.Errorf("%d daemons", n)
 	}
 	if len(ours(t)) != 5 {
@@ -277,10 +281,10 @@ func interruptedInLab(t *testing.T, p *place) {
 		}
 	}
 	// The daemon takes back what it had begun, and ends.
-	for deadline := time.Now().Add(10 * time.Second); p.daemons() > 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(10 * time.Second); len(p.daemons()) > 0 && time.Now().Before(deadline); {
 		<-time.After(10 * time.Millisecond)
 	}
-	if n := p.daemons(); n != 0 {
+	if n := len(p.daemons()); n != 0 {
 		t.Errorf("%d daemons", n)
 	}
 	wantNoRoutes(t)
@@ -326,6 +330,40 @@ func killed(t *testing.T, p *place) {
 	p.child("", nil, "repair").want(t, 0, "203.235.199.133", "")
 	wantNoRoutes(t)
 	p.child("", nil, "repair").want(t, 0, "nothing to repair\n", "")
+}
+
+// daemonKilled: the socket, the locks and the routes of a daemon that was
+// killed are in nobody's way.
+func daemonKilled(t *testing.T, p *place) {
+	p.child("", nil, "up", "lab").want(t, 0, "lab: up", "")
+	pids := p.daemons()
+	if len(pids) != 1 {
+		t.Fatalf("daemons %v", pids)
+	}
+	if err := syscall.Kill(pids[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for alive(pids[0]) {
+		<-time.After(time.Millisecond)
+	}
+	if _, err := os.Stat(filepath.Join(p.runDir, "control.sock")); err != nil {
+		t.Errorf("it left no socket: %v", err)
+	}
+	p.child("", nil, "status").want(t, 0, "nothing is up", "")
+	p.child("", nil, "down", "lab").want(t, 2, "", "lab is not up")
+	p.child("", nil, "up", "lab").want(t, 0, "lab: up", "")
+	if len(ours(t)) != 5 {
+		t.Errorf("routes %v", ours(t))
+	}
+	p.child("", nil, "down", "lab").want(t, 0, "lab is down", "")
+	wantNoRoutes(t)
+}
+
+// alive reports whether a process still has files open.
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, state, ok := strings.Cut(string(stat), ") ")
+	return err == nil && ok && !strings.HasPrefix(state, "Z")
 }
 
 // nobodyReads: a session whose output goes nowhere any more still takes back

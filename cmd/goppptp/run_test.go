@@ -349,6 +349,26 @@ func TestStages(t *testing.T) {
 	}
 }
 
+// TestLiveLine: the line that changes stays one line, and goes in the end.
+func TestLiveLine(t *testing.T) {
+	var b strings.Builder
+	s := newStages(&b, "office")
+	s.live = true
+	s.event(control.Event{Type: control.EventStage, Stage: control.StageResolve, Text: strings.Repeat("long ", 50)})
+	const clear = "\r\x1b[K"
+	line, ok := strings.CutPrefix(b.String(), clear)
+	if !ok || strings.Contains(line, "\n") || len([]rune(line)) != 79 || !strings.HasPrefix(line, "office: resolving long") {
+		t.Errorf("%q", b.String())
+	}
+	b.Reset()
+	s.event(control.Event{Type: control.EventNote, Text: "hello"})
+	s.event(control.Event{Type: control.EventStage, Stage: control.StageTCP})
+	s.end()
+	if got := b.String(); !strings.HasPrefix(got, clear+"office: hello\n"+clear+"office: connecting to") || !strings.HasSuffix(got, clear) {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestStatusText has a session with everything that can be told of one.
 func TestStatusText(t *testing.T) {
 	var b strings.Builder
