@@ -311,9 +311,9 @@ func (m *Manager) AddRoute(ctx context.Context, profile string, r control.Route)
 		if !profiles.IsHostName(r.Host) {
 			return &control.Error{Reason: control.ReasonUsage, Text: fmt.Sprintf("%q is no host name", r.Host)}
 		}
-		return s.AddHost(ctx, r.Host, r.Metric)
+		return explained(s.AddHost(ctx, r.Host, r.Metric))
 	}
-	return s.AddRoute(ctx, routing.Route{To: r.To, Metric: r.Metric})
+	return explained(s.AddRoute(ctx, routing.Route{To: r.To, Metric: r.Metric}))
 }
 
 // DelRoute takes a subnet or a host name out of a live tunnel.
@@ -323,9 +323,17 @@ func (m *Manager) DelRoute(ctx context.Context, profile string, r control.Route)
 		return err
 	}
 	if r.Host != "" {
-		return s.DelHost(ctx, r.Host)
+		return explained(s.DelHost(ctx, r.Host))
 	}
-	return s.DelRoute(ctx, r.To)
+	return explained(s.DelRoute(ctx, r.To))
+}
+
+// explained is Explain for what may be nil.
+func explained(err error) error {
+	if err == nil {
+		return nil
+	}
+	return Explain(err)
 }
 
 func (m *Manager) live(profile string) (*Session, error) {

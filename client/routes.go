@@ -24,6 +24,10 @@ func (s *Session) setRoutesLocked(ctx context.Context, change func(*routing.Conf
 // AddRoute sends one more subnet through the tunnel, now and after the next
 // dialling. One that is there already has its metric changed.
 func (s *Session) AddRoute(ctx context.Context, r routing.Route) error {
+	if r.To.Bits() == 0 {
+		return &control.Error{Reason: control.ReasonUsage, Text: fmt.Sprintf("%v is everything: that is `default_route: true` in the profile", r.To),
+			Hint: "set it there and connect anew, or add smaller subnets"}
+	}
 	return s.change(ctx, func(d *destinations) error {
 		d.base = append(slices.DeleteFunc(slices.Clone(d.base), func(have routing.Route) bool { return have.To == r.To }), r)
 		d.dropped = slices.DeleteFunc(slices.Clone(d.dropped), func(p netip.Prefix) bool { return p == r.To })

@@ -67,6 +67,32 @@ func dialling(c Config) Config {
 	return c
 }
 
+// TestHowToUnwantedTable: the same with everything sent through the tunnel,
+// where that is what the profile says. The default route stays where it is, and
+// so does GRE.
+func TestHowToUnwantedTable(t *testing.T) {
+	office4(t)
+	before := table(t)
+	n := session(t, t.TempDir())
+	cfg := lab()
+	cfg.DefaultRoute = true
+	set(t, n, cfg)
+	wantTable(t, "up", mainTable(t), lines(`
+		0.0.0.0/1 via 192.168.13.254 dev ppp0 proto 178 metric 1
+		default via 10.250.166.1 dev eth0
+		10.250.166.0/24 dev eth0 proto kernel scope link src 10.250.166.53
+		128.0.0.0/1 via 192.168.13.254 dev ppp0 proto 178 metric 1
+		172.16.0.0/16 via 192.168.13.254 dev ppp0 proto 178 metric 1
+		192.168.13.0/24 via 192.168.13.254 dev ppp0 proto 178 metric 1
+		192.168.13.254 dev ppp0 proto 178 scope link
+		192.168.14.0/24 via 192.168.13.254 dev ppp0 proto 178 metric 1
+		203.235.199.133 via 10.250.166.1 dev eth0 proto 178`))
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantTable(t, "down", table(t), before)
+}
+
 func TestHowToTable(t *testing.T) {
 	office4(t)
 	dir := t.TempDir()

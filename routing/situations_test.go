@@ -367,6 +367,31 @@ var plans = []struct {
 		cfg: lab("172.16.0.0/16"),
 	},
 	{
+		name: "a preferred route to a subnet came while up", state: office + `
+			203.235.199.133 via 10.250.166.1 dev eth0 proto 178
+			192.168.13.254 dev ppp0 proto 178 scope link
+			172.16.0.0/16 via 192.168.13.254 dev ppp0 proto 178 metric 1
+			mine 203.235.199.133 via 10.250.166.1 dev eth0 proto 178
+			mine 192.168.13.254 dev ppp0 scope link proto 178
+			mine 172.16.0.0/16 via 192.168.13.254 dev ppp0 metric 1 proto 178
+			172.16.0.0/16 via 10.250.166.9 dev eth0`,
+		cfg:      lab("172.16.0.0/16"),
+		findings: "warning route-shadowed",
+	},
+	{
+		name: "the machine joined a network that is a subnet, while up", state: office + `
+			203.235.199.133 via 10.250.166.1 dev eth0 proto 178
+			192.168.13.254 dev ppp0 proto 178 scope link
+			172.16.0.0/16 via 192.168.13.254 dev ppp0 proto 178 metric 1
+			mine 203.235.199.133 via 10.250.166.1 dev eth0 proto 178
+			mine 192.168.13.254 dev ppp0 scope link proto 178
+			mine 172.16.0.0/16 via 192.168.13.254 dev ppp0 metric 1 proto 178
+			addr wlan0 172.16.0.20/16
+			172.16.0.0/16 dev wlan0 proto kernel scope link src 172.16.0.20 metric 600`,
+		cfg:      lab("172.16.0.0/16"),
+		findings: "fatal overlap-exact",
+	},
+	{
 		name: "another peer after a reconnect", state: office + `
 			203.235.199.133 via 10.250.166.1 dev eth0 proto 178
 			192.168.13.1 dev ppp0 scope link proto 178

@@ -176,20 +176,18 @@ func (p *planner) subnets() {
 	p.resolvers(connected)
 }
 
-// meets reports whether e can go in, after saying which routes to the same
-// subnet it meets.
+// meets reports whether e can go in, or is in, after saying which routes to the
+// same subnet it meets: also those that came after it.
 func (p *planner) meets(e *Entry) bool {
-	if p.present(e) != nil {
-		return true
-	}
+	in := p.present(e) != nil
 	var other *Entry
 	for _, have := range p.fib.exact(e.To) {
-		if p.foreign(have) && (other == nil || have.Metric < other.Metric) {
+		if p.foreign(have) && !have.same(e) && (other == nil || have.Metric < other.Metric) {
 			other = have
 		}
 	}
 	if other == nil {
-		return p.blocker(e) == nil
+		return in || p.blocker(e) == nil
 	}
 	_, dev := other.hop()
 	switch {
@@ -207,7 +205,7 @@ func (p *planner) meets(e *Entry) bool {
 	default:
 		p.find(Info, RouteOverrides, "", "%s goes through the tunnel in preference to %s, which stays", e.To, other)
 	}
-	return p.blocker(e) == nil
+	return in || p.blocker(e) == nil
 }
 
 // smaller suggests a metric below m, where there is one.
