@@ -25,7 +25,7 @@ func (a *app) downCmd() *cobra.Command {
 			return nil
 		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := control.Dial(a.socket())
+			c, err := a.dial()
 			if errors.Is(err, control.ErrNoDaemon) {
 				if all {
 					return a.showDown(nil, asJSON)

@@ -111,7 +111,7 @@ func notUp(err error) bool {
 
 // change asks the daemon, and notes what is different then.
 func (r *routeChange) change(ctx context.Context, a *app, name string, route control.Route) error {
-	c, err := control.Dial(a.socket())
+	c, err := a.dial()
 	if errors.Is(err, control.ErrNoDaemon) {
 		return notUpError{usageError("%s is not up", name)}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,10 +24,46 @@ const (
 
 func (a *app) socket() string { return filepath.Join(a.runDir, "control.sock") }
 
+// dial connects to the daemon that runs, if it is in our network: a session
+// changes the links and routes of the network namespace that its daemon is in,
+// which is not where a command under `ip netns exec` means to change them.
+func (a *app) dial() (*control.Client, error) {
+	c, err := control.Dial(a.socket())
+	if err != nil {
+		return nil, err
+	}
+	if a.elsewhere() {
+		c.Close()
+		return nil, &control.Error{Reason: control.ReasonUsage, Text: "the daemon that runs is in another network namespace than this command",
+			Hint: "give this one a daemon of its own with --run-dir, or use --foreground"}
+	}
+	return c, nil
+}
+
+// elsewhere reports whether the daemon is known to be in another network
+// namespace. Users who may not look are taken to be in the same.
+func (a *app) elsewhere() bool {
+	conn, err := net.Dial("unix", a.socket())
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	peer, err := control.PeerOf(conn.(*net.UnixConn))
+	if err != nil {
+		return false
+	}
+	theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", peer.PID))
+	if err != nil {
+		return false
+	}
+	ours, err := os.Readlink("/proc/self/ns/net")
+	return err == nil && ours != theirs
+}
+
 // daemon connects to the daemon, and starts one that ends with its last
 // session where none runs.
 func (a *app) daemon(ctx context.Context) (*control.Client, error) {
-	c, err := control.Dial(a.socket())
+	c, err := a.dial()
 	if err == nil || !errors.Is(err, control.ErrNoDaemon) {
 		return c, err
 	}
@@ -43,8 +80,8 @@ func (a *app) daemon(ctx context.Context) (*control.Client, error) {
 		return nil, err
 	}
 	defer unlock()
-	if c, err := control.Dial(a.socket()); err == nil {
-		return c, nil
+	if c, err := a.dial(); !errors.Is(err, control.ErrNoDaemon) {
+		return c, err
 	}
 	return a.startDaemon(ctx)
 }
