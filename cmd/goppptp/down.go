@@ -25,18 +25,14 @@ func (a *app) downCmd() *cobra.Command {
 			return nil
 		}),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.dial()
-			if errors.Is(err, control.ErrNoDaemon) {
-				if all {
-					return a.showDown(nil, asJSON)
-				}
-				return usageError("%s is not up", args[0])
-			}
+			c, list, err := known(cmd.Context(), a.dial)
 			if err != nil {
 				return err
 			}
-			defer c.Close()
-			return a.down(cmd.Context(), c, args, asJSON)
+			if c != nil {
+				defer c.Close()
+			}
+			return a.down(cmd.Context(), c, list, args, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "every session")
@@ -44,11 +40,9 @@ func (a *app) downCmd() *cobra.Command {
 	return cmd
 }
 
-func (a *app) down(ctx context.Context, c *control.Client, names []string, asJSON bool) error {
-	sessions, err := c.Sessions(ctx)
-	if err != nil {
-		return err
-	}
+// down takes the named sessions down, or all where none is named. c is nil
+// where there are none.
+func (a *app) down(ctx context.Context, c *control.Client, sessions []control.Status, names []string, asJSON bool) error {
 	live := map[string]bool{}
 	for _, s := range sessions {
 		live[s.Profile] = isLive(s)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -343,7 +344,14 @@ func daemonKilled(t *testing.T, p *place) {
 	if err := syscall.Kill(pids[0], syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	for alive(pids[0]) {
+	for {
+		c, err := control.Dial(filepath.Join(p.runDir, "control.sock"))
+		if errors.Is(err, control.ErrNoDaemon) {
+			break
+		}
+		if err == nil {
+			c.Close()
+		}
 		<-time.After(time.Millisecond)
 	}
 	if _, err := os.Stat(filepath.Join(p.runDir, "control.sock")); err != nil {
@@ -357,13 +365,6 @@ func daemonKilled(t *testing.T, p *place) {
 	}
 	p.child("", nil, "down", "lab").want(t, 0, "lab is down", "")
 	wantNoRoutes(t)
-}
-
-// alive reports whether a process still has files open.
-func alive(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	_, state, ok := strings.Cut(string(stat), ") ")
-	return err == nil && ok && !strings.HasPrefix(state, "Z")
 }
 
 // nobodyReads: a session whose output goes nowhere any more still takes back

@@ -60,6 +60,23 @@ func (a *app) elsewhere() bool {
 	return err == nil && ours != theirs
 }
 
+// known returns the daemon and the sessions that it knows; neither where none
+// runs, or it has just ended. dial connects to it.
+func known(ctx context.Context, dial func() (*control.Client, error)) (*control.Client, []control.Status, error) {
+	c, err := dial()
+	if err == nil {
+		var list []control.Status
+		if list, err = c.Sessions(ctx); err == nil {
+			return c, list, nil
+		}
+		c.Close()
+	}
+	if errors.Is(err, control.ErrNoDaemon) {
+		err = nil
+	}
+	return nil, nil, err
+}
+
 // daemon connects to the daemon, and starts one that ends with its last
 // session where none runs.
 func (a *app) daemon(ctx context.Context) (*control.Client, error) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -25,15 +24,15 @@ func (a *app) statusCmd() *cobra.Command {
 		Args:              usageArgs(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: a.profileNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := control.Dial(a.socket())
-			if err != nil && !errors.Is(err, control.ErrNoDaemon) {
+			c, list, err := known(cmd.Context(), func() (*control.Client, error) { return control.Dial(a.socket()) })
+			if err != nil {
 				return err
 			}
-			if err != nil {
+			if c == nil {
 				return a.statusWithoutDaemon(args, asJSON)
 			}
 			defer c.Close()
-			if err := a.status(cmd.Context(), c, args, asJSON); err != nil || !watch {
+			if err := a.status(cmd.Context(), c, list, args, asJSON); err != nil || !watch {
 				return err
 			}
 			err = c.Watch(cmd.Context(), func(e control.Event) {
@@ -74,7 +73,7 @@ func (a *app) statusWithoutDaemon(args []string, asJSON bool) error {
 	return nil
 }
 
-func (a *app) status(ctx context.Context, c *control.Client, args []string, asJSON bool) error {
+func (a *app) status(ctx context.Context, c *control.Client, list []control.Status, args []string, asJSON bool) error {
 	if len(args) == 1 {
 		st, err := c.Status(ctx, args[0])
 		if err != nil {
@@ -85,10 +84,6 @@ func (a *app) status(ctx context.Context, c *control.Client, args []string, asJS
 		}
 		a.printStatus(st)
 		return nil
-	}
-	list, err := c.Sessions(ctx)
-	if err != nil {
-		return err
 	}
 	if asJSON {
 		return a.printJSON(list)

@@ -89,15 +89,11 @@ func (a *app) mayRun(ctx context.Context, profile string) error {
 	if err := osnet.CheckPrivileges(); err != nil {
 		return needRoot(err)
 	}
-	c, err := control.Dial(a.socket())
-	if err != nil {
-		return nil // no daemon
+	c, sessions, err := known(ctx, a.dial)
+	if err != nil || c == nil {
+		return nil // none that would know
 	}
 	defer c.Close()
-	sessions, err := c.Sessions(ctx)
-	if err != nil {
-		return nil // nor is it known to one
-	}
 	for _, st := range sessions {
 		if st.Profile == profile && isLive(st) {
 			return usageError("the daemon has %s %s already: `goppptp down %s` first", profile, st.State, profile)

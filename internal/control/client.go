@@ -241,6 +241,10 @@ func (c *Client) send(ctx context.Context, method, path string, in any, accept s
 		if e, ok := errors.AsType[*Error](err); ok {
 			return nil, e
 		}
+		// One that ends leaves alone whoever it has not accepted yet.
+		if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+			return nil, fmt.Errorf("%w any more: %w", ErrNoDaemon, err)
+		}
 		return nil, fmt.Errorf("control: asking the daemon: %w", err)
 	}
 	if res.StatusCode == http.StatusOK {
