@@ -116,6 +116,9 @@ func (s *Session) rejudgeLocked() {
 func (s *Session) change(ctx context.Context, edit func(*destinations) error) error {
 	s.setting.Lock()
 	defer s.setting.Unlock()
+	if s.closed {
+		return &control.Error{Reason: control.ReasonUsage, Text: s.cfg.Profile.Name + " is not up"}
+	}
 	s.mu.Lock()
 	dests, cfg, inside := s.dests, s.routes, s.inside
 	s.mu.Unlock()

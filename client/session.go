@@ -24,6 +24,7 @@ type Session struct {
 	log *slog.Logger
 
 	setting sync.Mutex // held while the applier is at work
+	closed  bool       // setting guards; nothing is to be set any more
 
 	mu     sync.Mutex
 	ready  chan struct{}   // mu guards; closed while it is up
@@ -133,7 +134,8 @@ func (s *Session) Run(ctx context.Context) error {
 	} else if ctx.Err() != nil {
 		err = nil
 	}
-	s.setting.Lock() // until the state says that nothing is to be set any more
+	s.setting.Lock()
+	s.closed = true
 	if cerr := s.cfg.Routes.Close(); cerr != nil {
 		s.log.Error("cannot take back the routes", "error", cerr)
 		if err == nil {

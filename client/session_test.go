@@ -468,17 +468,25 @@ func TestRoutesOfALiveTunnel(t *testing.T) {
 	})
 }
 
-// TestRouteAtTheEnd: a route added while the session ends does not outlive it.
+// TestRouteAtTheEnd: a route added while the session ends, or afterwards, does
+// not outlive it.
 func TestRouteAtTheEnd(t *testing.T) {
+	to := routing.Route{To: netip.MustParsePrefix("172.20.0.0/16")}
 	for after := time.Duration(0); after < 300*time.Millisecond; after += 5 * time.Millisecond {
 		bubble(t, func(t *testing.T, w *lab) {
 			defer w.serve(serverText)()
-			r := w.dial(profileText)
+			r := w.dial(profileText + "leak: block\n")
 			r.waitUp(t)
 			r.cancel()
 			pass(after)
-			r.AddRoute(context.Background(), routing.Route{To: netip.MustParsePrefix("172.20.0.0/16")})
+			r.AddRoute(context.Background(), to)
 			<-r.done
+			r.wantNothing(t, w, control.StateDown)
+			to := to
+			to.Metric = 7
+			if e := Explain(r.AddRoute(context.Background(), to)); e == nil || e.Reason != control.ReasonUsage {
+				t.Errorf("a route for what is over gave %+v", e)
+			}
 			r.wantNothing(t, w, control.StateDown)
 		})
 	}
