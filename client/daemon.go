@@ -48,7 +48,7 @@ func Daemon(ctx context.Context, opts DaemonOptions) error {
 		return err
 	}
 	defer unlock()
-	repaired, err := routing.Repair(opts.RunDir)
+	repaired, err := Repair(opts.RunDir)
 	for _, line := range repaired {
 		opts.Log.Warn("taken back what a killed run had left", "route", line)
 	}

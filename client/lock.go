@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"goppptp/internal/control"
+	"goppptp/routing"
 )
 
 const (
@@ -72,6 +73,27 @@ func tryLock(path string) (*os.File, error) {
 		return nil, nil
 	}
 	return nil, fmt.Errorf("%s: %w", path, err)
+}
+
+// Repair takes back whatever runs that were killed have left behind in the
+// table and in runDir, and returns what there was in the table. What lives is
+// left alone.
+func Repair(runDir string) (done []string, err error) {
+	removeLocks(runDir)
+	return routing.Repair(runDir)
+}
+
+// removeLocks takes away the files of locks that nobody has.
+func removeLocks(runDir string) {
+	for _, pattern := range []string{"daemon.lock", "start.lock", "session-*.lock"} {
+		files, _ := filepath.Glob(filepath.Join(runDir, pattern))
+		for _, path := range files {
+			if f, err := tryLock(path); err == nil && f != nil {
+				os.Remove(path)
+				f.Close()
+			}
+		}
+	}
 }
 
 // lockDaemon sees to it that there is one daemon in runDir.

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -318,6 +320,18 @@ func TestLock(t *testing.T) {
 	if _, err := Lock(ctx, dir, "x", time.Hour); !errors.Is(err, context.Canceled) {
 		t.Errorf("waiting without end gave %v", err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "session-dead-1.lock"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	alive, err := Lock(t.Context(), dir, "session-alive-1", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	removeLocks(dir)
+	if files, _ := filepath.Glob(filepath.Join(dir, "session-*")); len(files) != 1 || filepath.Base(files[0]) != "session-alive-1.lock" {
+		t.Errorf("after repair there are %v", files)
+	}
+	alive()
 	unlock()
 	if again, err := Lock(t.Context(), dir, "x", 0); err != nil {
 		t.Errorf("afterwards: %v", err)
@@ -330,7 +344,23 @@ func TestLock(t *testing.T) {
 // has its run directory to itself meanwhile.
 func TestDaemonEnds(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("needs root: others may not change sessions")
+		t.Skip("needs root, for a network of its own")
+	}
+	// A daemon takes away routes of ours that nobody claims: not from this
+	// machine's table.
+	const inside = "GOPPPTP_TEST_INSIDE"
+	if os.Getenv(inside) == "" {
+		exe, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(exe, "-test.run", "^TestDaemonEnds$")
+		cmd.Env = append(os.Environ(), inside+"=1")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
 	}
 	dir, profiles := t.TempDir(), t.TempDir()
 	// Of .onion the resolver says at once, and asking nobody, that there is no

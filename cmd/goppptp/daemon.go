@@ -10,7 +10,6 @@ import (
 
 	"goppptp/client"
 	"goppptp/internal/osnet"
-	"goppptp/routing"
 )
 
 func (a *app) daemonCmd() *cobra.Command {
@@ -50,7 +49,7 @@ Every start of a session or of the daemon does the same.`,
 			if err := osnet.CheckPrivileges(); err != nil {
 				return needRoot(err)
 			}
-			done, err := routing.Repair(a.runDir)
+			done, err := client.Repair(a.runDir)
 			if asJSON {
 				if done == nil {
 					done = []string{}

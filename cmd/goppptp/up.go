@@ -52,7 +52,7 @@ func (a *app) upForeground(ctx context.Context, name string, asJSON bool) error 
 	if err := a.mayRun(ctx, p.Name); err != nil {
 		return err
 	}
-	repaired, err := routing.Repair(a.runDir)
+	repaired, err := client.Repair(a.runDir)
 	for _, line := range repaired {
 		fmt.Fprintf(a.stderr, "taken back what a killed run had left: %s\n", line)
 	}
