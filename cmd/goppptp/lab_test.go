@@ -70,6 +70,7 @@ func inLab(t *testing.T) {
 		{"up when it is up", upWhenUp}, {"routes", liveRoutes}, {"several at once", severalAtOnce}, {"down and up", downAndUp},
 		{"refused", refusedInLab}, {"interrupted", interruptedInLab}, {"foreground", foreground}, {"foreground twice", foregroundTwice},
 		{"killed", killed}, {"daemon killed", daemonKilled}, {"nobody reads", nobodyReads},
+		{"at the server", atTheServer},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p.t = t
@@ -400,4 +401,35 @@ func nobodyReads(t *testing.T, p *place) {
 		t.Error(fmt.Errorf("it ended with %w", err))
 	}
 	wantNoRoutes(t)
+}
+
+// atTheServer: the server's side of a session, which it ends, and which the
+// client dials again.
+func atTheServer(t *testing.T, p *place) {
+	server := filepath.Join(filepath.Dir(p.runDir), "server")
+	p.child("", nil, "sessions", "--run-dir", server).want(t, 0, "ID", "")
+	p.child("", nil, "up", "lab").want(t, 0, "lab: up", "")
+	before := p.status(t)
+	o := p.child("", nil, "sessions", "--run-dir", server, "--json")
+	o.want(t, 0, "", "")
+	var list []control.ServerSession
+	o.unmarshal(t, &list)
+	if len(list) != 1 || list[0].User != "sio4" || list[0].Peer != before.Local || list[0].MPPE == nil || list[0].MPPE.Bits != 128 || list[0].Auth != "mschapv2" {
+		t.Fatalf("sessions %+v", list)
+	}
+	p.child("", nil, "sessions", "--run-dir", server).want(t, 0, "sio4", "")
+	p.child("", nil, "kick", "--run-dir", server, "no-such").want(t, 2, "", "no such session")
+	p.child("", nil, "kick", "--run-dir", server, list[0].ID).want(t, 0, "", "")
+	var st control.Status
+	for deadline := time.Now().Add(20 * time.Second); ; <-time.After(10 * time.Millisecond) {
+		if st = p.status(t); st.State == control.StateUp && st.Since.After(before.Since) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it is not up again: %+v", st)
+		}
+	}
+	if len(ours(t)) != 5 {
+		t.Errorf("routes %v", ours(t))
+	}
 }
