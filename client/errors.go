@@ -82,7 +82,7 @@ func classify(err error) (reason control.Reason, hint string) {
 		return control.ReasonPermission, "run as root, or give the program these capabilities"
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		return control.ReasonPermission, "run it as root, or give it CAP_NET_ADMIN and CAP_NET_RAW"
+		return control.ReasonPermission, "run it as root"
 	}
 	if _, ok := errors.AsType[*profiles.Error](err); ok {
 		return control.ReasonUsage, ""

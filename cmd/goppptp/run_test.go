@@ -281,6 +281,7 @@ func TestNotRoot(t *testing.T) {
 	const nobody = 65534
 	for _, err := range []error{
 		os.WriteFile(path, program, 0o755), os.Chmod(path, 0o755), os.Chmod(dir, 0o755), os.Mkdir(filepath.Join(dir, "profiles"), 0o755),
+		os.Mkdir(filepath.Join(dir, "coverage"), 0o777), os.Chmod(filepath.Join(dir, "coverage"), 0o777), // for go test -cover
 		os.WriteFile(filepath.Join(dir, "profiles/office.yaml"), []byte("gateway: vpn.onion\nuser: x\npassword: y\n"), 0o600),
 		os.Chown(filepath.Join(dir, "profiles/office.yaml"), nobody, nobody),
 		os.WriteFile(filepath.Join(dir, "profiles/roots.yaml"), []byte("gateway: vpn.onion\nuser: x\npassword: y\n"), 0o600),
@@ -294,7 +295,8 @@ func TestNotRoot(t *testing.T) {
 		t.Run(args, func(t *testing.T) {
 			o := p.child("", func(cmd *exec.Cmd) {
 				cmd.Path, cmd.Dir = path, "/"
-				cmd.Env = []string{asProgram + "=yes", "PATH=/usr/bin:/bin", "HOME=/", "GOPPPTP_PROFILES=" + filepath.Join(dir, "profiles"), "GOPPPTP_RUN_DIR=" + filepath.Join(dir, "run")}
+				cmd.Env = []string{asProgram + "=yes", "PATH=/usr/bin:/bin", "HOME=/", "GOPPPTP_PROFILES=" + filepath.Join(dir, "profiles"), "GOPPPTP_RUN_DIR=" + filepath.Join(dir, "run"),
+					"GOCOVERDIR=" + filepath.Join(dir, "coverage")}
 				cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
 			}, strings.Fields(args)...)
 			o.want(t, 8, "", "permission")
