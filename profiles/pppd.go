@@ -25,7 +25,7 @@ var pppdArgs = words(`active-filter asyncmap bsdcomp call chap-interval chap-max
 var pppdIdle = words(`lock nolock noauth nodetach updetach detach debug dump dryrun hide-password show-password noipdefault ipparam linkname
 	nobsdcomp nodeflate nopredictor1 noccp novj novjccomp nopcomp noaccomp noproxyarp noipv6 noipx local modem crtscts nocrtscts
 	asyncmap default-asyncmap logfile logfd nolog kdebug record nomagic sync silent passive noktune nolocalbind ipcp-accept-local
-	ipcp-accept-remote notty nodefaultroute noreplacedefaultroute unit remotename name user plugin noremoteip nomultilink
+	ipcp-accept-remote notty noreplacedefaultroute remotename name user noremoteip nomultilink
 	noendpoint usehostname nomp connect-delay bsdcomp deflate`)
 
 func words(s string) map[string]bool {
@@ -53,6 +53,7 @@ func FromPPPD(path string, data []byte, root string, read ReadFile) (p *Profile,
 	for _, o := range options {
 		im.option(o)
 	}
+	im.strengths()
 	if im.c.Data["user"] == "" {
 		im.c.Data["user"] = im.name
 	}
@@ -69,8 +70,11 @@ func FromPPPD(path string, data []byte, root string, read ReadFile) (p *Profile,
 	if im.dns {
 		p.DNS = DNSUse
 	}
-	if im.reconnect == "nopersist" {
+	switch im.reconnect {
+	case "nopersist":
 		p.Reconnect = false
+	case "":
+		note("reconnect is true: pppd without persist dials once")
 	}
 	if p.Password == "" {
 		note("no password was found: it is asked for")
@@ -129,12 +133,13 @@ type pppdImport struct {
 	name, remotename string
 	reconnect        string
 	dns              bool
+	no40, no128      bool // forbidden strengths
 }
 
 var (
 	pptpCommand  = regexp.MustCompile(`^(?:\S*/)?pptp\s+(.*)$`)
 	refusals     = map[string]string{"refuse-eap": "refuse-eap", "refuse-pap": "refuse-pap", "refuse-chap": "refuse-chap", "refuse-mschap": "refuse-mschap", "refuse-mschap-v2": "refuse-mschapv2", "-pap": "refuse-pap", "-chap": "refuse-chap", "-mschap": "refuse-mschap", "-mschap-v2": "refuse-mschapv2"}
-	requirements = map[string]string{"require-mppe": "require-mppe", "require-mppe-40": "require-mppe-40", "require-mppe-128": "require-mppe-128", "nomppe-40": "require-mppe-128", "nomppe-128": "require-mppe-40"}
+	requirements = map[string]string{"require-mppe": "require-mppe", "require-mppe-40": "require-mppe-40", "require-mppe-128": "require-mppe-128"}
 )
 
 func (im *pppdImport) option(o pppdOption) {
@@ -159,7 +164,15 @@ func (im *pppdImport) option(o pppdOption) {
 	case "password":
 		im.c.Secrets["password"] = o.value
 	case "domain":
-		d["domain"] = o.value
+		im.note("domain %s: pppd appends it to the name of this host, which MS-CHAP does not use; a Windows domain belongs into user, as %s\\NAME", o.value, o.value)
+	case "nomppe":
+		delete(d, "require-mppe")
+		delete(d, "require-mppe-40")
+		delete(d, "require-mppe-128")
+	case "nomppe-40":
+		im.no40 = true
+	case "nomppe-128":
+		im.no128 = true
 	case "mppe":
 		im.mppe(o.value)
 	case "mppe-stateful":
@@ -170,6 +183,10 @@ func (im *pppdImport) option(o pppdOption) {
 		d[o.name] = o.value
 	case "defaultroute", "replacedefaultroute":
 		im.c.NeverDefault = false
+	case "nodefaultroute":
+		im.c.NeverDefault = true
+	case "plugin", "unit":
+		im.note("%s %s has no counterpart in a profile", o.name, o.value)
 	case "usepeerdns":
 		im.dns = true
 	case "persist", "nopersist":
@@ -187,6 +204,24 @@ func (im *pppdImport) option(o pppdOption) {
 			im.note("%s %s has no counterpart in a profile", o.name, o.value)
 		default:
 			im.note("%s has no counterpart in a profile", o.name)
+		}
+	}
+}
+
+// strengths has a strength that is forbidden narrow what is required. Where
+// MPPE is not required there is no such key.
+func (im *pppdImport) strengths() {
+	d := im.c.Data
+	required := d["require-mppe"] != ""
+	for _, f := range []struct {
+		set         bool
+		name, other string
+	}{{im.no40, "nomppe-40", "require-mppe-128"}, {im.no128, "nomppe-128", "require-mppe-40"}} {
+		switch {
+		case f.set && required:
+			d[f.other] = "yes"
+		case f.set && d["require-mppe-40"]+d["require-mppe-128"] == "":
+			im.note("%s: encryption is not required, so that its strength is not limited either", f.name)
 		}
 	}
 }
