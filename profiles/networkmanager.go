@@ -2,6 +2,7 @@ package profiles
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"sort"
@@ -309,8 +310,11 @@ func (r *nmReader) link(p *Profile) {
 	for _, key := range []string{"nobsdcomp", "nodeflate", "no-vj-comp"} {
 		r.yes(key, false)
 	}
-	interval, hasInterval := r.number("lcp-echo-interval", 0, 3600)
-	failures, hasFailures := r.number("lcp-echo-failure", 0, 100)
+	// Existing connections may have any number here; beyond what a profile
+	// takes, its most comes to the same.
+	interval, hasInterval := r.number("lcp-echo-interval", 0, math.MaxInt32)
+	failures, hasFailures := r.number("lcp-echo-failure", 0, math.MaxInt32)
+	interval, failures = min(interval, 3600), min(failures, 100)
 	switch {
 	case hasInterval && interval == 0, hasFailures && failures == 0:
 		p.Keepalive = Keepalive{Failures: p.Keepalive.Failures}
