@@ -16,7 +16,8 @@ import (
 type part struct {
 	flag, usage string
 	files       func() ([]installedFile, error)
-	then        []string // commands to give afterwards
+	then        []string      // commands to give afterwards
+	missing     func() string // what the part needs and is not there, "" for nothing; may be nil
 }
 
 // An installedFile is put at path, from the root of the system.
@@ -66,6 +67,11 @@ itself in /usr/bin. What is there already with the same contents is left alone.`
 			files, err := p.files()
 			if err != nil {
 				return err
+			}
+			if !remove && p.missing != nil {
+				if text := p.missing(); text != "" {
+					fmt.Fprintf(a.stderr, "goppptp: %s\n", text)
+				}
 			}
 			for _, f := range files {
 				if remove {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 
 	"goppptp/client"
@@ -60,6 +61,17 @@ var desktopPart = part{
 	usage: "the tray: its desktop entry, autostart and icons (and goppptp-tray itself, where it lies beside goppptp)",
 	files: desktopFiles,
 	then:  []string{"goppptp-tray    or log in again"},
+	missing: func() string {
+		if exe, err := os.Executable(); err == nil {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(exe), trayBinary)); err == nil {
+				return ""
+			}
+		}
+		if _, err := exec.LookPath(trayBinary); err == nil {
+			return ""
+		}
+		return "the entries are installed without the tray itself: `go build -tags tray ./cmd/goppptp-tray` makes it, beside goppptp"
+	},
 }
 
 func desktopFiles() ([]installedFile, error) {
