@@ -99,7 +99,7 @@ func BenchmarkEngine(b *testing.B) {
 		"1400": {1400, 1400, 1400, 1400}, "mixed": {1400, 52, 1400, 52, 1400, 52, 1400, 52}, "one": {1400}, "two": {1400, 1400}, "three": {1400, 1400, 1400}, "52": {52, 52, 52, 52},
 	} {
 		b.Run(name, func(b *testing.B) {
-			e := new(engine)
+			e := new(Engine)
 			var data [][]byte
 			for _, n := range lengths {
 				data = append(data, make([]byte, n))
@@ -111,7 +111,7 @@ func BenchmarkEngine(b *testing.B) {
 				for _, d := range data {
 					e.add(&key, d)
 				}
-				e.run()
+				e.Run()
 				n += len(data)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/packet")

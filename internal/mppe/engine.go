@@ -11,10 +11,20 @@ const (
 	batchSize = 64   // packets of one turn of the engine
 )
 
-// engine encrypts a batch of packets, each with a key of its own. One RC4 stream
-// cannot keep a processor busy, as each octet waits for the one before; so up to
-// four streams run side by side, into scratch space here.
-type engine struct {
+// Engine decrypts and encrypts the packets that Sealers and Openers, of one
+// session or of many, have queued in it; many together take half the time they
+// take alone. The zero value is ready. An Engine holds some 16 kB of scratch
+// space and belongs to a worker, not to a session; it is not safe for concurrent
+// use. It keeps no packet and no key after Run.
+//
+//	for _, p := range packets {
+//		p.session.sealer.Queue(&engine, p.octets)
+//	}
+//	engine.Run()
+//
+// One RC4 stream cannot keep a processor busy, as each octet waits for the one
+// before; so up to four streams run side by side.
+type Engine struct {
 	s      [lanes][256]uint32
 	stream [lanes][stride]byte
 	keys   [batchSize][longKey]byte
@@ -23,30 +33,28 @@ type engine struct {
 	order  [batchSize]uint8  // indices, longest data first
 }
 
-var engines = sync.Pool{New: func() any { return new(engine) }}
+var engines = sync.Pool{New: func() any { return new(Engine) }}
 
-func getEngine() *engine { return engines.Get().(*engine) }
-
-// putEngine gives the engine back without the references to packets, and without
-// the keys. What the lanes hold is the next user's to overwrite.
-func putEngine(e *engine) {
-	clear(e.data[:])
-	clear(e.keys[:])
-	e.n = 0
-	engines.Put(e)
-}
-
-// add takes a packet in; run when full.
-func (e *engine) add(key *[longKey]byte, data []byte) {
+// add takes a packet in, and runs when full.
+func (e *Engine) add(key *[longKey]byte, data []byte) {
 	e.keys[e.n], e.data[e.n] = *key, data
 	e.n++
 	if e.n == batchSize {
-		e.run()
+		e.Run()
 	}
 }
 
-// run encrypts what was added, in place. Packets of like lengths go together.
-func (e *engine) run() {
+// Run encrypts or decrypts all that was queued, in place. The packets, and the
+// Sealers and Openers they were queued with, are the caller's again.
+func (e *Engine) Run() {
+	e.run()
+	clear(e.data[:e.n])
+	clear(e.keys[:e.n])
+	e.n = 0
+}
+
+// run encrypts what was added. Packets of like lengths go together.
+func (e *Engine) run() {
 	for i := range e.n {
 		at := i
 		for at > 0 && len(e.data[e.order[at-1]]) < len(e.data[i]) {
@@ -67,17 +75,16 @@ func (e *engine) run() {
 	case 1:
 		e.one(e.order[at])
 	}
-	e.n = 0
 }
 
-func (e *engine) one(a uint8) {
+func (e *Engine) one(a uint8) {
 	var c state
 	c.init(&e.keys[a])
 	c.xor(e.data[a])
 }
 
 // two encrypts two packets, the first at least as long as the second.
-func (e *engine) two(a, b uint8) {
+func (e *Engine) two(a, b uint8) {
 	e.s[0], e.s[1] = identity, identity
 	e.schedule2(&e.keys[a], &e.keys[b])
 	da, db := e.data[a], e.data[b]
@@ -94,7 +101,7 @@ func (e *engine) two(a, b uint8) {
 }
 
 // three encrypts three packets, longest first.
-func (e *engine) three(a, b, c uint8) {
+func (e *Engine) three(a, b, c uint8) {
 	e.s[0], e.s[1], e.s[2] = identity, identity, identity
 	e.schedule3(&e.keys[a], &e.keys[b], &e.keys[c])
 	da, db, dc := e.data[a], e.data[b], e.data[c]
@@ -113,7 +120,7 @@ func (e *engine) three(a, b, c uint8) {
 }
 
 // four encrypts four packets, longest first.
-func (e *engine) four(a, b, c, d uint8) {
+func (e *Engine) four(a, b, c, d uint8) {
 	e.s[0], e.s[1], e.s[2], e.s[3] = identity, identity, identity, identity
 	e.schedule4(&e.keys[a], &e.keys[b], &e.keys[c], &e.keys[d])
 	da, db, dc, dd := e.data[a], e.data[b], e.data[c], e.data[d]
@@ -135,7 +142,7 @@ func (e *engine) four(a, b, c, d uint8) {
 
 // rest encrypts what is left of a lane's packet when its companions have ended,
 // with the last n octets of the stride.
-func (e *engine) rest(lane, n int, j uint8, data []byte) {
+func (e *Engine) rest(lane, n int, j uint8, data []byte) {
 	if len(data) == 0 {
 		return
 	}

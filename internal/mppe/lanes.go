@@ -4,7 +4,7 @@ package mppe
 // needed; it is the processor that overlaps them. A stride is a multiple of 256
 // octets, so RC4's i follows from the position.
 
-func (e *engine) schedule2(ka, kb *[longKey]byte) {
+func (e *Engine) schedule2(ka, kb *[longKey]byte) {
 	var ja, jb uint8
 	for i := range 256 {
 		x := e.s[0][i]
@@ -16,7 +16,7 @@ func (e *engine) schedule2(ka, kb *[longKey]byte) {
 	}
 }
 
-func (e *engine) schedule3(ka, kb, kc *[longKey]byte) {
+func (e *Engine) schedule3(ka, kb, kc *[longKey]byte) {
 	var ja, jb, jc uint8
 	for i := range 256 {
 		x := e.s[0][i]
@@ -31,7 +31,7 @@ func (e *engine) schedule3(ka, kb, kc *[longKey]byte) {
 	}
 }
 
-func (e *engine) schedule4(ka, kb, kc, kd *[longKey]byte) {
+func (e *Engine) schedule4(ka, kb, kc, kd *[longKey]byte) {
 	var ja, jb, jc, jd uint8
 	for i := range 256 {
 		x := e.s[0][i]
@@ -50,7 +50,7 @@ func (e *engine) schedule4(ka, kb, kc, kd *[longKey]byte) {
 }
 
 // stream2 puts the next n octets of two streams into their lanes.
-func (e *engine) stream2(n int, j *[lanes]uint8) {
+func (e *Engine) stream2(n int, j *[lanes]uint8) {
 	ja, jb := j[0], j[1]
 	for p := range n {
 		i := uint8(p + 1)
@@ -69,7 +69,7 @@ func (e *engine) stream2(n int, j *[lanes]uint8) {
 }
 
 // stream3 puts the next n octets of three streams into their lanes.
-func (e *engine) stream3(n int, j *[lanes]uint8) {
+func (e *Engine) stream3(n int, j *[lanes]uint8) {
 	ja, jb, jc := j[0], j[1], j[2]
 	for p := range n {
 		i := uint8(p + 1)
@@ -93,7 +93,7 @@ func (e *engine) stream3(n int, j *[lanes]uint8) {
 }
 
 // stream4 puts the next n octets of four streams into their lanes.
-func (e *engine) stream4(n int, j *[lanes]uint8) {
+func (e *Engine) stream4(n int, j *[lanes]uint8) {
 	ja, jb, jc, jd := j[0], j[1], j[2], j[3]
 	for p := range n {
 		i := uint8(p + 1)

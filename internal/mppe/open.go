@@ -46,52 +46,67 @@ func NewOpener(start [16]byte, bits Bits, stateful bool) *Opener {
 // was. Errors are those of this package, bare. ErrLost says that waiting has begun
 // or goes on; no other error changes what later packets will open with.
 func (o *Opener) Open(packet []byte, seq uint32) ([]byte, error) {
-	count, flushed, err := parse(packet)
+	var key [longKey]byte
+	plain, err := o.accept(&key, packet, seq)
 	if err != nil {
 		return nil, err
 	}
 	if o.stream != nil {
-		if err := o.follow(packet[Overhead:], count, flushed, seq); err != nil {
-			return nil, err
-		}
-		o.stream.xor(packet[Overhead:])
-		return packet[Overhead:], nil
-	}
-	var key [longKey]byte
-	if err := o.keyFor(&key, packet[Overhead:], count, seq); err != nil {
-		return nil, err
+		o.stream.xor(plain)
+		return plain, nil
 	}
 	var c state
 	c.init(&key)
-	c.xor(packet[Overhead:])
-	return packet[Overhead:], nil
+	c.xor(plain)
+	return plain, nil
+}
+
+// Queue opens a packet as Open does, in its turn among those of this Opener, but
+// leaves the work to an engine: whether the packet opens is told at once, and the
+// octets of the result are the plain text when e.Run returns. Until then packet
+// must not be touched, nor the Opener used with anything but this engine's Queue,
+// and Waiting.
+func (o *Opener) Queue(e *Engine, packet []byte, seq uint32) ([]byte, error) {
+	if o.stream != nil {
+		return o.Open(packet, seq)
+	}
+	var key [longKey]byte
+	plain, err := o.accept(&key, packet, seq)
+	if err == nil {
+		e.add(&key, plain)
+	}
+	return plain, err
 }
 
 // OpenBatch opens many packets, as Open would one after the other: packets[i]
 // with seqs[i] gives out[i] and errs[i]. All four have the same length. It
 // allocates nothing but, where packets are missing, the window.
 func (o *Opener) OpenBatch(packets [][]byte, seqs []uint32, out [][]byte, errs []error) {
-	if o.stream != nil || len(packets) == 1 {
-		for i, packet := range packets {
-			out[i], errs[i] = o.Open(packet, seqs[i])
-		}
-		return
-	}
-	e := getEngine()
-	var key [longKey]byte
+	e := engines.Get().(*Engine)
 	for i, packet := range packets {
-		out[i] = nil
-		count, _, err := parse(packet)
-		if err == nil {
-			err = o.keyFor(&key, packet[Overhead:], count, seqs[i])
-		}
-		if errs[i] = err; err == nil {
-			out[i] = packet[Overhead:]
-			e.add(&key, out[i])
-		}
+		out[i], errs[i] = o.Queue(e, packet, seqs[i])
 	}
-	e.run()
-	putEngine(e)
+	e.Run()
+	engines.Put(e)
+}
+
+// accept tells whether a packet opens, and what will be its plain text. In
+// stateless mode it gives the key as well, in stateful mode the stream is there.
+func (o *Opener) accept(key *[longKey]byte, packet []byte, seq uint32) ([]byte, error) {
+	count, flushed, err := parse(packet)
+	if err != nil {
+		return nil, err
+	}
+	data := packet[Overhead:]
+	if o.stream != nil {
+		err = o.follow(data, count, flushed, seq)
+	} else {
+		err = o.keyFor(key, data, count, seq)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return data, nil
 }
 
 // parse checks the header. Interop: Linux refuses a stateless packet without the

@@ -39,25 +39,30 @@ func (s *Sealer) Seal(packet []byte) {
 	c.xor(packet[Overhead:])
 }
 
-// SealBatch seals many packets in order, as Seal would one after the other, and
-// allocates nothing. Lengths may differ.
-func (s *Sealer) SealBatch(packets [][]byte) {
-	if s.stream != nil || len(packets) == 1 {
-		for _, packet := range packets {
-			s.Seal(packet)
-		}
+// Queue seals a packet as Seal does, in its turn among those of this Sealer, but
+// leaves the work to an engine: the octets of packet are sealed when e.Run
+// returns. Until then packet must not be touched, nor the Sealer used with
+// anything but this engine's Queue, and Flush.
+func (s *Sealer) Queue(e *Engine, packet []byte) {
+	if s.stream != nil {
+		s.Seal(packet)
 		return
 	}
-	e := getEngine()
-	for _, packet := range packets {
-		if len(packet) <= Overhead {
-			continue
-		}
+	if len(packet) > Overhead {
 		s.next(packet)
 		e.add(&s.chain.key, packet[Overhead:])
 	}
-	e.run()
-	putEngine(e)
+}
+
+// SealBatch seals many packets in order, as Seal would one after the other, and
+// allocates nothing. Lengths may differ.
+func (s *Sealer) SealBatch(packets [][]byte) {
+	e := engines.Get().(*Engine)
+	for _, packet := range packets {
+		s.Queue(e, packet)
+	}
+	e.Run()
+	engines.Put(e)
 }
 
 // next changes the key for a stateless packet and writes its header: "the
