@@ -255,9 +255,9 @@ func (c *call) read(sess *tunnel.Session) {
 
 const (
 	batch = 64
-	// bufferSize leaves room after a packet for those that are coalesced with
-	// it on the way to the TUN; pages never written to cost nothing.
-	bufferSize = 64 << 10
+	// bufferSize is the room for one packet: more than an Ethernet with jumbo
+	// frames carries. What is not touched of it costs no memory.
+	bufferSize = 10 << 10
 )
 
 // openTUN makes the interface; it is called from the session's loop.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
 	"goppptp/internal/control"
+	"goppptp/internal/offload"
 	"goppptp/internal/osnet"
 	"goppptp/internal/tunnel"
 	"goppptp/profiles"
@@ -118,34 +120,69 @@ type surveyTUN struct {
 	out, in chan []byte // whole packets; what UDP port 68 received
 	once    sync.Once
 	closed  chan struct{}
+
+	readyMu sync.Mutex
+	ready   func() // readyMu guards; called when there is something to read
 }
 
-func (t *surveyTUN) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
+func (t *surveyTUN) ReadFrame(b []byte) (int, error) {
 	select {
-	case p := <-t.out:
-		sizes[0] = copy(bufs[0][offset:], p)
-		return 1, nil
 	case <-t.closed:
 		return 0, os.ErrClosed
+	default:
+	}
+	select {
+	case p := <-t.out:
+		clear(b[:offload.HeaderLen])
+		return offload.HeaderLen + copy(b[offload.HeaderLen:], p), nil
+	default:
+		return 0, nil
 	}
 }
 
-func (t *surveyTUN) Write(bufs [][]byte, offset int) (int, error) {
-	for _, b := range bufs {
-		if payload, ok := udpTo(b[offset:], dhcpv4.ClientPort); ok {
-			select {
-			case t.in <- append([]byte(nil), payload...):
-			default: // as a socket that nobody reads
-			}
+func (t *surveyTUN) WhenReadable(ready func()) error {
+	t.readyMu.Lock()
+	t.ready = ready
+	t.readyMu.Unlock()
+	select {
+	case <-t.closed:
+		t.tell()
+	default:
+		if len(t.out) > 0 {
+			t.tell()
 		}
 	}
-	return len(bufs), nil
+	return nil
 }
 
-func (t *surveyTUN) BatchSize() int { return 1 }
+// tell calls ready, once.
+func (t *surveyTUN) tell() {
+	t.readyMu.Lock()
+	ready := t.ready
+	t.ready = nil
+	t.readyMu.Unlock()
+	if ready != nil {
+		ready()
+	}
+}
+
+func (t *surveyTUN) WriteFrame(parts [][]byte) error {
+	if payload, ok := udpTo(bytes.Join(parts, nil)[offload.HeaderLen:], dhcpv4.ClientPort); ok {
+		select {
+		case t.in <- append([]byte(nil), payload...):
+		default: // as a socket that nobody reads
+		}
+	}
+	return nil
+}
+
+func (t *surveyTUN) Offload() (tcp, udp bool) { return false, false }
 func (t *surveyTUN) Name() string   { return "ppp0" }
 func (t *surveyTUN) Close() error {
-	t.once.Do(func() { close(t.closed) })
+	t.once.Do(func() {
+		close(t.closed)
+		t.tell()
+	})
 	return nil
 }
 
@@ -220,6 +257,7 @@ func (c *surveyConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	}
 	select {
 	case c.out <- udpPacket(c.local, addr.AddrPort().Addr().Unmap(), b):
+		c.tell()
 		return len(b), nil
 	case <-c.closed:
 		return 0, net.ErrClosed

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,9 +31,6 @@ type control struct {
 	local netip.Addr
 	log   *slog.Logger
 
-	cancel context.CancelCauseFunc
-	wg     sync.WaitGroup // sessions
-
 	mu            sync.Mutex
 	sessions      map[uint16]*session // mu guards; by our call ID
 	pending       int                 // mu guards; sessions not authenticated
@@ -42,13 +38,13 @@ type control struct {
 	counted       bool                // mu guards; among the gate's
 	timer         *time.Timer         // mu guards; while counted
 	closed        bool                // mu guards; no more sessions
+	left          int                 // mu guards; sessions that are not gone
+	err           error               // mu guards; why it was closed
 }
 
-// serveControl runs a connection that the gate let in, to its end.
+// serveControl begins to serve a connection that the gate let in.
 func (s *Server) serveControl(conn net.Conn, peer netip.AddrPort) {
-	ctx, cancel := context.WithCancelCause(s.hard)
-	defer cancel(nil)
-	c := &control{srv: s, peer: peer, cancel: cancel, sessions: map[uint16]*session{}, counted: true,
+	c := &control{srv: s, peer: peer, sessions: map[uint16]*session{}, counted: true,
 		log: s.log.With("client", peer.Addr().String())}
 	c.tc = tunnel.NewControl(conn, tunnel.ControlConfig{
 		PPTP: pptp.Config{Role: pptp.Server, HostName: s.policy.Load().cfg.Name, Vendor: s.opts.Vendor, MaxCalls: maxCalls},
@@ -62,31 +58,21 @@ func (s *Server) serveControl(conn net.Conn, peer netip.AddrPort) {
 		s.gate.leave(peer.Addr())
 		return
 	}
-	c.mu.Lock()
 	c.timer = time.AfterFunc(s.gate.limits.Handshake, c.handshakeOver)
-	c.mu.Unlock()
 	s.floods.info(c.log, "control connection started", "port", peer.Port())
-
-	err := c.tc.Run(ctx)
-	c.end(err)
-	c.wg.Wait()
-	s.removeControl(c)
-	reason := "orderly"
-	if err != nil {
-		reason = err.Error()
-	}
-	s.floods.info(c.log, "control connection ended", "reason", reason)
+	c.tc.Start(c.end)
 }
 
-// end ends what still belongs to the connection.
+// end ends what still belongs to the connection, which is closed.
 func (c *control) end(err error) {
 	cause := errors.New("the control connection ended")
 	if err != nil {
 		cause = fmt.Errorf("the control connection ended: %w", err)
 	}
 	c.mu.Lock()
-	c.closed = true
-	c.timer.Stop()
+	c.closed, c.err = true, err
+	c.left++ // until all are told
+	c.stopTimerLocked()
 	if c.counted {
 		c.counted = false
 		c.srv.gate.leave(c.peer.Addr())
@@ -99,6 +85,32 @@ func (c *control) end(err error) {
 	for _, s := range left {
 		s.callEnded(cause)
 	}
+	c.sessionGone()
+}
+
+// sessionGone: one session less is left. The last one turns off the light.
+func (c *control) sessionGone() {
+	c.mu.Lock()
+	c.left--
+	last := c.left == 0 && c.closed
+	err := c.err
+	c.mu.Unlock()
+	if !last {
+		return
+	}
+	reason := "orderly"
+	if err != nil {
+		reason = err.Error()
+	}
+	c.srv.floods.info(c.log, "control connection ended", "reason", reason)
+	c.srv.removeControl(c)
+}
+
+func (c *control) stopTimerLocked() {
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
+	}
 }
 
 // handshakeOver ends a connection that has taken too long to authenticate.
@@ -107,7 +119,7 @@ func (c *control) handshakeOver() {
 	late := c.counted && !c.closed
 	c.mu.Unlock()
 	if late {
-		c.cancel(errHandshake)
+		c.tc.Abort(errHandshake)
 	}
 }
 
@@ -191,7 +203,7 @@ func (c *control) add(s *session) bool {
 	}
 	c.sessions[s.callID] = s
 	c.pending++
-	c.wg.Go(s.run)
+	c.left++
 	return true
 }
 
@@ -203,7 +215,7 @@ func (c *control) sessionAuthenticated() {
 	c.authenticated++
 	if c.counted {
 		c.counted = false
-		c.timer.Stop()
+		c.stopTimerLocked()
 		c.srv.gate.leave(c.peer.Addr())
 	}
 }
@@ -221,6 +233,6 @@ func (c *control) sessionEnded(s *session, authenticated bool) {
 	if c.authenticated == 0 && !c.counted && !c.closed {
 		c.counted = true
 		c.srv.gate.reenter(c.peer.Addr())
-		c.timer.Reset(c.srv.gate.limits.Handshake)
+		c.timer = time.AfterFunc(c.srv.gate.limits.Handshake, c.handshakeOver)
 	}
 }

@@ -13,13 +13,8 @@ import (
 	"goppptp/internal/osnet"
 )
 
-const (
-	// greBuffer is the room for one packet: more than an Ethernet with jumbo
-	// frames carries. What is not touched of it costs no cache.
-	greBuffer = 10 << 10
-	// greErrors is how many errors in a row mean that the socket is broken.
-	greErrors = 16
-)
+// greErrors is how many errors in a row mean that the socket is broken.
+const greErrors = 16
 
 // callKey names a call as its packets do: who sends them, and the call ID
 // that we gave it (RFC 2637, Section 4.1: "Peer's Call ID").
@@ -28,17 +23,24 @@ type callKey struct {
 	callID uint16
 }
 
-// demux finds the session a GRE packet is for. Readers take no lock: changes
-// replace the map.
+// shards is how many parts the table of calls has. A change copies one part.
+const shards = 256
+
+// demux finds the session a GRE packet is for. The reader takes no lock:
+// changes replace a part of the table.
 type demux struct {
-	calls atomic.Pointer[map[callKey]*session]
-	mu    sync.Mutex // writers
+	calls [shards]atomic.Pointer[map[callKey]*session] // by the call ID's low octet
+	mu    sync.Mutex                                   // writers
 
 	stray atomic.Uint64 // packets that were nobody's
 }
 
+func (d *demux) part(k callKey) *atomic.Pointer[map[callKey]*session] {
+	return &d.calls[k.callID%shards]
+}
+
 func (d *demux) find(k callKey) *session {
-	if m := d.calls.Load(); m != nil {
+	if m := d.part(k).Load(); m != nil {
 		return (*m)[k]
 	}
 	return nil
@@ -49,19 +51,17 @@ func (d *demux) find(k callKey) *session {
 func (d *demux) add(peer netip.Addr, next func() uint16, s func(callID uint16) *session) (*session, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	old := map[callKey]*session{}
-	if m := d.calls.Load(); m != nil {
-		old = *m
-	}
 	for range 1 << 10 {
 		k := callKey{peer, next()}
-		if _, taken := old[k]; k.callID == 0 || taken {
+		if k.callID == 0 || d.find(k) != nil {
 			continue
 		}
-		m := make(map[callKey]*session, len(old)+1)
-		maps.Copy(m, old)
+		m := map[callKey]*session{}
+		if old := d.part(k).Load(); old != nil {
+			m = maps.Clone(*old)
+		}
 		m[k] = s(k.callID)
-		d.calls.Store(&m)
+		d.part(k).Store(&m)
 		return m[k], true
 	}
 	return nil, false
@@ -70,66 +70,85 @@ func (d *demux) add(peer netip.Addr, next func() uint16, s func(callID uint16) *
 func (d *demux) remove(k callKey) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	old := d.calls.Load()
-	if old == nil {
+	if d.find(k) == nil {
 		return
 	}
-	m := make(map[callKey]*session, len(*old))
-	for key, s := range *old {
-		if key != k {
-			m[key] = s
-		}
+	m := maps.Clone(*d.part(k).Load())
+	delete(m, k)
+	if len(m) == 0 {
+		d.part(k).Store(nil)
+		return
 	}
-	d.calls.Store(&m)
+	d.part(k).Store(&m)
 }
 
 // read hands what comes off the socket to the sessions, until the socket is
 // closed (nil) or broken.
 func (d *demux) read(g GRE) error {
-	room := make([]byte, osnet.BatchSize*greBuffer)
-	pkts := make([]osnet.Packet, osnet.BatchSize)
-	for i := range pkts {
-		pkts[i].Buf = room[i*greBuffer : (i+1)*greBuffer : (i+1)*greBuffer]
-	}
-	var touched []*session
+	trays := newTrays()
+	t := trays.get()
 	failures := 0
 	for {
-		n, err := g.ReadBatch(pkts)
+		n, err := g.ReadBatch(t.packets)
 		switch {
 		case err == nil:
 			failures = 0
 		case errors.Is(err, net.ErrClosed):
+			trays.wait()
 			return nil
 		default:
 			if _, transient := errors.AsType[*osnet.ICMPError](err); transient {
 				continue
 			}
 			if failures++; failures >= greErrors {
+				trays.wait()
 				return fmt.Errorf("server: reading GRE: %w", err)
 			}
 			continue
 		}
-		// Sorted by session first, so that each gets its part of the batch whole,
-		// whoever's packets lie between.
-		for i := range pkts[:n] {
-			s := d.session(&pkts[i])
-			if s == nil {
-				d.stray.Add(1)
-				continue
-			}
-			if len(s.batch) == 0 {
-				touched = append(touched, s)
-			}
-			s.batch = append(s.batch, pkts[i].Data)
+		if d.deal(t, n) {
+			t = trays.get()
 		}
-		for i, s := range touched {
-			s.tun.Receive(s.batch)
-			clear(s.batch)
-			s.batch = s.batch[:0]
-			touched[i] = nil
-		}
-		touched = touched[:0]
 	}
+}
+
+// deal gives the sessions the n packets on the tray, each its part of them
+// whole, whoever's lie between, and reports whether the tray is still in use. One
+// session alone is served here and now: the way to a worker costs more than it
+// gains. With several the workers share the load.
+func (d *demux) deal(t *tray, n int) (inUse bool) {
+	t.sessions = t.sessions[:0]
+	for i := range n {
+		s := d.session(&t.packets[i])
+		if s == nil {
+			d.stray.Add(1)
+			continue
+		}
+		if s.waiting == 0 {
+			t.sessions = append(t.sessions, s)
+			s.first = uint8(i)
+		} else {
+			t.next[s.last] = uint8(i)
+		}
+		s.last = uint8(i)
+		s.waiting++
+	}
+	t.users.Store(int32(len(t.sessions)))
+	rest := t.data[:0]
+	for _, s := range t.sessions {
+		at := len(rest)
+		for i := s.first; s.waiting > 0; i = t.next[i] {
+			rest = append(rest, t.packets[i].Data)
+			s.waiting--
+		}
+		mine := rest[at:len(rest):len(rest)]
+		if len(t.sessions) == 1 && !s.tun.Handed() {
+			s.tun.Receive(mine)
+			return false
+		}
+		s.tun.Hand(mine, t.done)
+	}
+	return len(t.sessions) > 0
 }
 
 // session returns whose packet p is. The rest of the header is the session's

@@ -161,12 +161,11 @@ func TestAfterItsLastSessionAConnectionIsAStrangers(t *testing.T) {
 		if r.srv.gate.total != 0 {
 			t.Errorf("the gate counts %d with a session up", r.srv.gate.total)
 		}
-		s := r.srv.allSessions()[0]
 		if err := r.srv.Kick("ppp0"); err != nil {
 			t.Fatal(err)
 		}
 		// The test's client ends its connection 10 s after its session.
-		<-s.done
+		r.srv.waitSessions(time.Minute)
 		r.srv.gate.mu.Lock()
 		total := r.srv.gate.total
 		r.srv.gate.mu.Unlock()

@@ -16,6 +16,10 @@ func (srv *Server) removeSession(s *session) {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	delete(srv.sessions, s)
+	if len(srv.sessions) == 0 && srv.idle != nil {
+		close(srv.idle)
+		srv.idle = nil
+	}
 }
 
 func (srv *Server) allSessions() []*session {
@@ -36,6 +40,7 @@ func (srv *Server) addControl(c *control) bool {
 		return false
 	}
 	srv.controls[c] = struct{}{}
+	srv.serving.Add(1)
 	return true
 }
 
@@ -43,6 +48,7 @@ func (srv *Server) removeControl(c *control) {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	delete(srv.controls, c)
+	srv.serving.Done()
 }
 
 // Sessions returns the sessions of authenticated users, oldest first.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"goppptp/internal/pptp"
+	"goppptp/internal/tunnel"
 )
 
 // Options are what a server has besides its configuration. All may be left
@@ -45,6 +46,9 @@ type Server struct {
 	floods logLimit
 	lastID atomic.Uint64
 
+	workers tunnel.Workers // of all sessions
+	serving sync.WaitGroup // controls
+
 	// set by Run before anything else begins
 	gre     GRE
 	hard    context.Context // ends when there is no more waiting
@@ -55,6 +59,7 @@ type Server struct {
 	stopping   bool                  // no new connections and sessions
 	sessions   map[*session]struct{} // all
 	controls   map[*control]struct{} // all
+	idle       chan struct{}         // closed when there is no session any more; nil: nobody waits
 	active     int                   // authenticated sessions
 	perUser    map[string]int        // the same, by user
 	forwarding map[string]func()     // what puts forwarding back, by interface
@@ -174,7 +179,7 @@ func (srv *Server) Run(ctx context.Context) error {
 		srv.forward("")
 	}
 
-	var accepting, serving, reading sync.WaitGroup
+	var accepting, reading sync.WaitGroup
 	failed := make(chan error, len(listeners)+1)
 	reading.Go(func() {
 		if err := srv.demux.read(srv.gre); err != nil {
@@ -184,7 +189,7 @@ func (srv *Server) Run(ctx context.Context) error {
 	for _, l := range listeners {
 		srv.log.Info("listening", "address", l.Addr().String())
 		accepting.Go(func() {
-			if err := srv.accept(l, &serving); err != nil {
+			if err := srv.accept(l); err != nil {
 				failed <- err
 			}
 		})
@@ -203,7 +208,7 @@ func (srv *Server) Run(ctx context.Context) error {
 	srv.mu.Unlock()
 	closeListeners()
 	accepting.Wait()
-	srv.stop(&serving)
+	srv.stop()
 	srv.gre.Close()
 	reading.Wait()
 	srv.log.Info("server stopped", "stray_gre_packets", srv.demux.stray.Load())
@@ -212,7 +217,7 @@ func (srv *Server) Run(ctx context.Context) error {
 
 // accept takes connections off l until it is closed. Nothing of a connection
 // is waited for here.
-func (srv *Server) accept(l net.Listener, serving *sync.WaitGroup) error {
+func (srv *Server) accept(l net.Listener) error {
 	delay := 5 * time.Millisecond
 	for {
 		conn, err := l.Accept()
@@ -242,7 +247,7 @@ func (srv *Server) accept(l net.Listener, serving *sync.WaitGroup) error {
 			conn.Close()
 			continue
 		}
-		serving.Go(func() { srv.serveControl(conn, peer) })
+		srv.serveControl(conn, peer)
 	}
 }
 
@@ -256,7 +261,7 @@ func remoteAddr(conn net.Conn) netip.AddrPort {
 
 // stop ends sessions, then control connections, and waits for both; what does
 // not end in time is cut off.
-func (srv *Server) stop(serving *sync.WaitGroup) {
+func (srv *Server) stop() {
 	for _, s := range srv.allSessions() {
 		if s.isStarted() {
 			s.close("the server is shutting down")
@@ -276,7 +281,7 @@ func (srv *Server) stop(serving *sync.WaitGroup) {
 
 	done := make(chan struct{})
 	go func() {
-		serving.Wait()
+		srv.serving.Wait()
 		close(done)
 	}()
 	t := time.NewTimer(srv.gate.limits.Stop)
@@ -285,19 +290,29 @@ func (srv *Server) stop(serving *sync.WaitGroup) {
 	case <-done:
 	case <-t.C:
 		srv.hardEnd()
+		srv.mu.Lock()
+		for c := range srv.controls {
+			c.tc.Abort(errStopped)
+		}
+		srv.mu.Unlock()
 		<-done
 	}
 }
 
 // waitSessions waits until all sessions have ended, but not for longer than limit.
 func (srv *Server) waitSessions(limit time.Duration) {
+	srv.mu.Lock()
+	idle := make(chan struct{})
+	if len(srv.sessions) == 0 {
+		close(idle)
+	} else {
+		srv.idle = idle
+	}
+	srv.mu.Unlock()
 	t := time.NewTimer(limit)
 	defer t.Stop()
-	for _, s := range srv.allSessions() {
-		select {
-		case <-s.done:
-		case <-t.C:
-			return
-		}
+	select {
+	case <-idle:
+	case <-t.C:
 	}
 }

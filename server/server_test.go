@@ -111,7 +111,7 @@ func TestSession(t *testing.T) {
 		if used, _ := r.srv.pool.Used(); used != 0 || r.srv.active != 0 || len(r.srv.perUser) != 0 {
 			t.Errorf("%d addresses used, %d active, per user %v", used, r.srv.active, r.srv.perUser)
 		}
-		if n := len(*r.srv.demux.calls.Load()); n != 0 {
+		if n := len(r.srv.demux.keys()); n != 0 {
 			t.Errorf("%d calls are still known", n)
 		}
 		// The address is free again: sessions: 1 lets the user in once more.
@@ -146,7 +146,7 @@ func TestThreeClientsAtOneAddress(t *testing.T) {
 			d.tun.Inject(p)
 			wantPacket(t, r.tun(name).TUN, p)
 		}
-		if n := len(*r.srv.demux.calls.Load()); n != 3 {
+		if n := len(r.srv.demux.keys()); n != 3 {
 			t.Errorf("%d calls known, want 3", n)
 		}
 		for _, d := range all {
@@ -348,13 +348,13 @@ func TestTwoCallsOnOneConnection(t *testing.T) {
 			t.Errorf("call %d ended: %v", e.CallID, e.Err)
 		}
 		synctest.Wait()
-		if n := len(*r.srv.demux.calls.Load()); n != 1 {
+		if n := len(r.srv.demux.keys()); n != 1 {
 			t.Errorf("%d calls known after one was cleared, want 1", n)
 		}
 		c.Stop(pptp.StopNone)
 		<-done
 		synctest.Wait()
-		if n := len(*r.srv.demux.calls.Load()); n != 0 {
+		if n := len(r.srv.demux.keys()); n != 0 {
 			t.Errorf("%d calls known after the connection ended", n)
 		}
 	})

@@ -21,11 +21,10 @@ type session struct {
 	callID     uint16 // ours
 	peerCallID uint16
 	tun        *tunnel.Session
-	batch      [][]byte // owned by the GRE reader
 
-	connected chan struct{} // closed when the call is
-	ended     chan struct{} // closed when it ends before that
-	done      chan struct{} // closed when everything is taken back
+	// owned by the GRE reader: how many packets of the batch at hand are for
+	// this session, the first of them and the last
+	waiting, first, last uint8
 
 	mu            sync.Mutex
 	info          SessionInfo // mu guards, as all that follows
@@ -38,11 +37,10 @@ type session struct {
 	lastStateful  bool
 	reason        string    // why we close it
 	cleared       bool      // the call is gone: no notice to the peer
-	cause         error     // why it was aborted
 	phase         ppp.Phase // of the link
 	probed        bool      // it is being asked whether it is there
-	started       bool      // connected is closed
-	aborted       bool      // ended is closed
+	started       bool      // the call is connected
+	aborted       bool      // it is not to go on
 }
 
 // randomCallID returns a call ID nobody can guess.
@@ -75,8 +73,7 @@ func (srv *Server) newSession(c *control, peerCallID uint16) (*session, bool) {
 
 func (srv *Server) makeSession(c *control, callID, peerCallID uint16, pathMTU int) *session {
 	p := srv.policy.Load()
-	s := &session{srv: srv, ctl: c, callID: callID, peerCallID: peerCallID,
-		connected: make(chan struct{}), ended: make(chan struct{}), done: make(chan struct{})}
+	s := &session{srv: srv, ctl: c, callID: callID, peerCallID: peerCallID}
 	s.info = SessionInfo{ID: strconv.FormatUint(srv.lastID.Add(1), 10), Client: c.peer, Since: time.Now()}
 	if p.cfg.MTU > 0 {
 		pathMTU = min(pathMTU, p.cfg.MTU+tunnelOverhead)
@@ -87,6 +84,7 @@ func (srv *Server) makeSession(c *control, callID, peerCallID uint16, pathMTU in
 		Log:        c.log.With("session", s.info.ID),
 		CallID:     callID,
 		PeerCallID: peerCallID,
+		Workers:    &srv.workers,
 		Send:       func(packets [][]byte) error { return srv.gre.WriteBatch(packets, path) },
 		OpenTUN:    s.openTUN,
 		OnEvent:    s.event,
@@ -136,10 +134,11 @@ func (s *session) key() callKey { return callKey{s.ctl.peer.Addr(), s.callID} }
 // start: the call is connected.
 func (s *session) start() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.started {
-		s.started = true
-		close(s.connected)
+	begin := !s.started && !s.aborted
+	s.started = s.started || begin
+	s.mu.Unlock()
+	if begin {
+		s.tun.Start(s.finish)
 	}
 }
 
@@ -150,24 +149,24 @@ func (s *session) isStarted() bool {
 }
 
 // abort ends the session without a word to the peer.
-func (s *session) abort(cause error) {
-	s.markAborted(cause)
-	s.tun.Abort(cause)
-}
+func (s *session) abort(cause error) { s.abortUnless(cause, func() bool { return false }) }
 
-// markAborted notes why the session is aborted; it reports whether it is
-// refusing the client already.
-func (s *session) markAborted(cause error) (refusing bool) {
+// abortUnless ends the session, unless later is true, which is asked under
+// s.mu: then it reports so.
+func (s *session) abortUnless(cause error, later func() bool) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.cause == nil {
-		s.cause = cause
+	started, first := s.started, !s.aborted
+	s.aborted = true
+	wait := started && later()
+	s.mu.Unlock()
+	switch {
+	case wait:
+	case started:
+		s.tun.Abort(cause)
+	case first: // the link was never begun
+		go s.finish(cause)
 	}
-	if !s.aborted {
-		s.aborted = true
-		close(s.ended)
-	}
-	return s.started && s.phase == ppp.Terminate && !s.authenticated
+	return wait
 }
 
 // callEnded: the peer has ended the call, or the control connection.
@@ -175,14 +174,13 @@ func (s *session) callEnded(cause error) {
 	s.mu.Lock()
 	s.cleared = true
 	s.mu.Unlock()
-	if s.markAborted(cause) {
+	refusing := func() bool { return s.phase == ppp.Terminate && !s.authenticated }
+	if s.abortUnless(cause, refusing) {
 		// A client that was refused hangs up. What it was refused for is the
 		// reason, and not that it hung up: the link has it, and ends in a few
 		// seconds. It holds nothing that others want.
 		time.AfterFunc(refusalTime, func() { s.tun.Abort(cause) })
-		return
 	}
-	s.tun.Abort(cause)
 }
 
 // refusalTime is more than the end of a link takes whose peer does not answer.
@@ -198,20 +196,6 @@ func (s *session) close(reason string) {
 	s.tun.Close(reason)
 }
 
-// run is the session's goroutine.
-func (s *session) run() {
-	var err error
-	select {
-	case <-s.connected:
-		err = s.tun.Run(s.srv.hard)
-	case <-s.ended:
-		s.mu.Lock()
-		err = s.cause
-		s.mu.Unlock()
-	}
-	s.finish(err)
-}
-
 // finish takes back what the session had, and says why it ended.
 func (s *session) finish(err error) {
 	s.srv.demux.remove(s.key())
@@ -225,7 +209,7 @@ func (s *session) finish(err error) {
 	s.ctl.sessionEnded(s, authenticated)
 	s.srv.removeSession(s)
 	s.logEnd(err)
-	close(s.done)
+	s.ctl.sessionGone()
 }
 
 // event is told what happens in the session, from its loop. It does not block.

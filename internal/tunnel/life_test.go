@@ -78,7 +78,7 @@ type failing struct {
 	errs chan error
 }
 
-func (f *failing) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
+func (f *failing) ReadFrame(b []byte) (int, error) {
 	select {
 	case err, ok := <-f.errs:
 		if ok {
@@ -86,7 +86,7 @@ func (f *failing) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
 		}
 		return 0, errors.New("input/output error") // for good
 	default:
-		return f.TUN.Read(bufs, sizes, offset)
+		return f.TUN.ReadFrame(b)
 	}
 }
 
@@ -149,7 +149,7 @@ func TestAbortKeepsReason(t *testing.T) {
 // configuration, in the middle of the session.
 func (e *end) anew(cfg ppp.Config) {
 	s := e.session
-	s.requests.put(func() {
+	s.request(func() {
 		s.link = ppp.NewLink(cfg)
 		s.link.Open(time.Now())
 	})

@@ -12,10 +12,6 @@ import (
 )
 
 const (
-	// tunHeadroom is the room that TUN.Write may use before a packet. What
-	// stands before an IP packet that came in is longer: a GRE header with a
-	// sequence number (12 octets) and a protocol field.
-	tunHeadroom = 10
 	// nonsenseLimit is how many decrypted packets in a row may make no sense
 	// before encryption is negotiated anew.
 	nonsenseLimit = 8
@@ -49,6 +45,8 @@ type receiver struct {
 	queue    *gre.Queue // stateful MPPE: puts packets back in order; else nil
 	tun      TUN        // nil: not open
 	network  Network
+	joinTCP  bool // the TUN takes segments joined
+	joinUDP  bool
 	ipv6     bool
 	nonsense int // decrypted packets in a row that made no sense
 
@@ -57,18 +55,22 @@ type receiver struct {
 	holding bool     // authenticated, and not open yet: data waits
 	early   [][]byte // GRE packets that wait
 
-	// One batch: MPPE packets, the GRE packets they are in and where.
-	sealed, opened, whole [][]byte
-	seqs                  []uint32
-	errs                  []error
-	at                    []int
-	out                   [][]byte // to the TUN
+	desk   turn // takes what Hand left
+	handed mailbox[handed]
 }
 
 func (r *receiver) open(t TUN, n Network) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tun, r.network = t, n
+	r.joinTCP, r.joinUDP = t.Offload()
+}
+
+// scratch returns room to work in. r.mu is held.
+func (r *receiver) scratch() *scratch {
+	x := getScratch()
+	x.joiner.TCP, x.joiner.UDP = r.joinTCP, r.joinUDP
+	return x
 }
 
 func (r *receiver) close() {
@@ -89,12 +91,17 @@ func (s *Session) release() {
 	r := &s.recv
 	early := r.early
 	r.holding, r.early = false, nil
+	if len(early) == 0 {
+		return
+	}
+	x := r.scratch()
+	defer putScratch(x)
 	for _, p := range early {
 		if h, payload, err := gre.Parse(p); err == nil {
-			s.sort(h, payload, p)
+			s.sort(x, h, payload, p)
 		}
 	}
-	s.flush()
+	s.flush(x)
 }
 
 func (r *receiver) deadline() time.Time {
@@ -125,12 +132,14 @@ func (s *Session) resetOpener() {
 }
 
 // Receive takes GRE packets, from their GRE header on, in the order they
-// came. It may decrypt them in place and write beyond them up to their
-// capacity, and is done with them when it returns. One goroutine calls it.
+// came. It decrypts them in place and is done with them when it returns. One
+// goroutine calls it at a time.
 func (s *Session) Receive(packets [][]byte) {
 	now := time.Now()
 	r := &s.recv
 	r.mu.Lock()
+	x := r.scratch()
+	defer putScratch(x)
 	heard := false
 	for _, p := range packets {
 		h, payload, err := gre.Parse(p)
@@ -152,32 +161,32 @@ func (s *Session) Receive(packets [][]byte) {
 		}
 		s.acks.received(now, h.Seq)
 		if r.queue == nil || r.queue.Bypass(h.Seq) {
-			s.sort(h, payload, p)
+			s.sort(x, h, payload, p)
 			continue
 		}
 		r.queue.Push(now, h.Seq, p[:h.Len()+len(payload)])
-		s.popQueue(now)
+		s.popQueue(x, now)
 	}
-	s.flush()
+	s.flush(x)
 	r.mu.Unlock()
 	if heard {
-		s.heard.Store(now.UnixNano())
+		s.heard.Store(int64(now.Sub(s.born)))
 	}
 	s.acknowledgeMany(now)
 }
 
 // popQueue sorts what the queue has in order. r.mu is held.
-func (s *Session) popQueue(now time.Time) {
+func (s *Session) popQueue(x *scratch, now time.Time) {
 	for s.recv.queue != nil {
 		_, p, ok := s.recv.queue.Pop(now)
 		if !ok {
 			return
 		}
 		if h, payload, err := gre.Parse(p); err == nil {
-			s.sort(h, payload, p)
+			s.sort(x, h, payload, p)
 			// Stateful decryption depends on each packet before; and the queue
 			// may use p again.
-			s.flush()
+			s.flush(x)
 		}
 	}
 }
@@ -187,14 +196,16 @@ func (s *Session) expireQueue(now time.Time) {
 	s.recv.mu.Lock()
 	defer s.recv.mu.Unlock()
 	if s.recv.queue != nil {
-		s.popQueue(now)
+		x := s.recv.scratch()
+		defer putScratch(x)
+		s.popQueue(x, now)
 	}
 }
 
 // sort puts one PPP frame where it belongs: the loop, the batch to be
 // decrypted, or the batch for the TUN. payload is the part of the GRE packet p
 // after its header. r.mu is held.
-func (s *Session) sort(h gre.Header, payload, p []byte) {
+func (s *Session) sort(x *scratch, h gre.Header, payload, p []byte) {
 	r := &s.recv
 	end := h.Len() + len(payload)
 	i, protocol, ok := protocolAt(p[:end], h.Len())
@@ -213,20 +224,22 @@ func (s *Session) sort(h gre.Header, payload, p []byte) {
 			s.stats.undecryptable.Add(1)
 			return
 		}
-		r.sealed = append(r.sealed, p[i:end])
-		r.seqs = append(r.seqs, h.Seq)
-		r.whole = append(r.whole, p[:end])
-		r.at = append(r.at, i+mppe.Overhead)
+		opened, err := r.opener.Queue(&x.engine, p[i:end], h.Seq)
+		if err != nil {
+			s.cannotOpen(err)
+			return
+		}
+		x.opened = append(x.opened, opened)
 	case ppp.ProtocolIP, ppp.ProtocolIPv6:
 		if r.mode != modeClear {
 			s.stats.refusedClear.Add(1)
 			return
 		}
-		s.deliver(protocol, p[:end], i)
+		s.deliver(x, protocol, p[i:end])
 	default:
-		select {
-		case s.frames <- append([]byte(nil), payload...):
-		default:
+		if s.frames.put(bytes.Clone(payload), framesMax) {
+			s.loop.wake()
+		} else {
 			s.stats.controlDropped.Add(1)
 		}
 	}
@@ -248,31 +261,19 @@ func protocolAt(p []byte, i int) (int, ppp.Protocol, bool) {
 }
 
 // flush decrypts the batch and hands it to the TUN. r.mu is held.
-func (s *Session) flush() {
+func (s *Session) flush(x *scratch) {
 	r := &s.recv
-	if n := len(r.sealed); n > 0 {
-		for len(r.opened) < n {
-			r.opened, r.errs = append(r.opened, nil), append(r.errs, nil)
-		}
-		r.opener.OpenBatch(r.sealed, r.seqs, r.opened[:n], r.errs[:n])
-		for k := range n {
-			if err := r.errs[k]; err != nil {
-				s.cannotOpen(err)
-				continue
-			}
-			s.decrypted(r.whole[k], r.at[k])
-		}
-		r.sealed, r.seqs, r.whole, r.at = r.sealed[:0], r.seqs[:0], r.whole[:0], r.at[:0]
+	x.engine.Run()
+	for _, p := range x.opened {
+		s.decrypted(x, p)
 	}
-	if len(r.out) == 0 {
+	x.opened = x.opened[:0]
+	if r.tun == nil {
 		return
 	}
-	if r.tun != nil {
-		if _, err := r.tun.Write(r.out, tunHeadroom); err != nil {
-			s.stats.tunErrors.Add(1)
-		}
+	if err := x.joiner.Flush(r.tun.WriteFrame); err != nil {
+		s.stats.tunErrors.Add(1)
 	}
-	r.out = r.out[:0]
 }
 
 func (s *Session) cannotOpen(err error) {
@@ -298,16 +299,16 @@ func (s *Session) doubt() {
 	}
 }
 
-// decrypted checks that a decrypted frame, at p[i:], makes sense and delivers
-// it. MPPE has no integrity: when keys have gone out of step what comes out is
-// noise, and only this tells.
-func (s *Session) decrypted(p []byte, i int) {
+// decrypted checks that a decrypted frame makes sense and delivers it. MPPE has
+// no integrity: when keys have gone out of step what comes out is noise, and
+// only this tells.
+func (s *Session) decrypted(x *scratch, p []byte) {
 	r := &s.recv
-	i, protocol, ok := protocolAt(p, i)
+	i, protocol, ok := protocolAt(p, 0)
 	if ok && i < len(p) && (protocol == ppp.ProtocolIP && p[i]>>4 == 4 || protocol == ppp.ProtocolIPv6 && p[i]>>4 == 6) {
 		r.nonsense = 0
 		if r.mode == modeEncrypted {
-			s.deliver(protocol, p, i)
+			s.deliver(x, protocol, p[i:])
 		} else {
 			s.stats.closed.Add(1)
 		}
@@ -317,15 +318,41 @@ func (s *Session) decrypted(p []byte, i int) {
 	s.doubt()
 }
 
-// deliver puts the IP packet at p[i:] into the batch for the TUN.
-func (s *Session) deliver(protocol ppp.Protocol, p []byte, i int) {
+// deliver puts the IP packet p into the batch for the TUN.
+func (s *Session) deliver(x *scratch, protocol ppp.Protocol, p []byte) {
 	r := &s.recv
-	if r.tun == nil || protocol == ppp.ProtocolIPv6 && !r.ipv6 || i < tunHeadroom {
+	if r.tun == nil || protocol == ppp.ProtocolIPv6 && !r.ipv6 {
 		s.stats.closed.Add(1)
 		return
 	}
-	clampMSS(p[i:], r.network.MTU)
-	r.out = append(r.out, p[i-tunHeadroom:])
+	clampMSS(p, r.network.MTU)
+	x.joiner.Add(p)
 	s.stats.rxPackets.Add(1)
-	s.stats.rxBytes.Add(uint64(len(p) - i))
+	s.stats.rxBytes.Add(uint64(len(p)))
+}
+
+// handed is what Hand left.
+type handed struct {
+	packets [][]byte
+	done    func()
+}
+
+// Hand has one of the workers do what Receive does, and calls done when
+// that is over; until then the packets are the session's.
+func (s *Session) Hand(packets [][]byte, done func()) {
+	s.recv.handed.put(handed{packets, done}, 0)
+	s.recv.desk.wake()
+}
+
+// Handed reports whether some of what Hand left is not done yet. The goroutine
+// that calls Hand may call Receive, and keep the packets in order, when it is
+// not so.
+func (s *Session) Handed() bool { return s.recv.desk.busy() }
+
+// receiveHanded is the work of the desk.
+func (s *Session) receiveHanded() {
+	for _, h := range s.recv.handed.take() {
+		s.Receive(h.packets)
+		h.done()
+	}
 }

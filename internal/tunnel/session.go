@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -18,17 +17,20 @@ import (
 	"goppptp/internal/ppp"
 )
 
-// A TUN is the network interface at the near end of a tunnel; it moves whole
-// IP packets in batches. golang.zx2c4.com/wireguard/tun has the same shape.
+// A TUN is the network interface at the near end of a tunnel; *osnet.TUN is
+// one. A frame is an IP packet behind a virtio-net header of 10 octets, as
+// package offload describes it: up to 65,545 octets.
 type TUN interface {
-	// Read fills bufs[i][offset:] with a packet of sizes[i] octets each and
-	// returns how many; it blocks until there is one.
-	Read(bufs [][]byte, sizes []int, offset int) (int, error)
-	// Write delivers the packets bufs[i][offset:]; what is before offset is
-	// room it may use, at least 10 octets.
-	Write(bufs [][]byte, offset int) (int, error)
-	// BatchSize is the largest number of packets Read returns.
-	BatchSize() int
+	// ReadFrame reads one frame. It does not wait: 0 and no error mean that
+	// there is none. One goroutine at a time calls it.
+	ReadFrame(b []byte) (int, error)
+	// WhenReadable has ready called once, as soon as ReadFrame has a frame or
+	// an error. ready does not block.
+	WhenReadable(ready func()) error
+	// WriteFrame writes the frame that the parts make together.
+	WriteFrame(parts [][]byte) error
+	// Offload tells which packets may be written joined to larger ones.
+	Offload() (tcp, udp bool)
 	Name() string
 	Close() error
 }
@@ -40,6 +42,8 @@ type Config struct {
 	// CallID is what the peer puts into packets to us, PeerCallID what we put
 	// into packets to the peer.
 	CallID, PeerCallID uint16
+	// Workers move the packets that come from the TUN; nil: the session's own.
+	Workers *Workers
 	// Send sends GRE packets, from their GRE header on, to the peer. It is not
 	// called concurrently and must not keep the packets.
 	Send func(packets [][]byte) error
@@ -64,30 +68,37 @@ type Config struct {
 // A Session runs one call: authentication, negotiation and the data path.
 type Session struct {
 	cfg  Config
-	link *ppp.Link // owned by loop
 	recv receiver
 	send transmitter
 
-	frames   chan []byte           // control frames to the loop
+	loop     turn
+	frames   mailbox[[]byte]       // control frames to the loop
 	requests mailbox[func()]       // from any goroutine to the loop
-	notices  chan struct{}         // the data path wants the loop: see flags
-	flags    atomic.Uint32         // notice bits
-	heard    atomic.Int64          // when the peer was last heard, Unix nanoseconds
+	flags    atomic.Uint32         // notices of the data path to the loop
+	heard    atomic.Int64          // when the peer was last heard, nanoseconds after born
 	sendErr  atomic.Pointer[error] // the first error of Send
-	acks     ackState              // what is to be acknowledged
+	ended    func(error)           // set before begun
+	begun    atomic.Bool
+	acks     ackState // what is to be acknowledged
 	stats    counters
 
 	// owned by loop
+	link       *ppp.Link
+	born       time.Time
+	alarm      alarm
 	tun        TUN
 	network    Network
 	linkUp     ppp.LinkUp
 	compressed bool
 	up         bool
-	pump       sync.WaitGroup
+	opened     bool  // the link was told to open
 	told       int64 // what the link knows of heard
 	finished   bool
 	err        error
 }
+
+// framesMax is how many control frames wait for the loop at most.
+const framesMax = 64
 
 // Notices from the data path to the loop.
 const (
@@ -111,13 +122,14 @@ func New(cfg Config) *Session {
 	if cfg.PPP.MRU == 0 {
 		cfg.PPP.MRU = MRU(cfg.PathMTU)
 	}
-	s := &Session{
-		cfg:      cfg,
-		link:     ppp.NewLink(cfg.PPP),
-		frames:   make(chan []byte, 64),
-		requests: newMailbox[func()](),
-		notices:  make(chan struct{}, 1),
+	if cfg.Workers == nil {
+		cfg.Workers = new(Workers)
 	}
+	s := &Session{cfg: cfg, link: ppp.NewLink(cfg.PPP), born: time.Now()}
+	s.loop.do, s.loop.start = s.attend, onOwnGoroutine
+	s.send.pump.do, s.send.pump.start = s.transmit, cfg.Workers.start
+	s.send.ready = s.send.pump.wake
+	s.recv.desk.do, s.recv.desk.start = s.receiveHanded, cfg.Workers.start
 	s.acks.policy = gre.Acks{Delay: ackDelay, Every: ackEvery}
 	s.send.seq = gre.NewSender(cfg.PeerCallID, 0)
 	if outer := cfg.Outer.Unmap(); outer.Is4() {
@@ -127,46 +139,70 @@ func New(cfg Config) *Session {
 	return s
 }
 
+// Start begins the negotiation. ended is called once, from the loop, when the
+// session is over: with nil if it ended as we asked. The loop is whichever
+// goroutine has something to do for the session, one at a time.
+func (s *Session) Start(ended func(error)) {
+	s.ended = ended
+	s.begun.Store(true)
+	s.loop.wake()
+}
+
 // Run runs the session until it is over and returns why: nil if it ended as
 // we asked. When ctx is done the session says goodbye to the peer and ends,
 // within the few seconds that PPP allows for it.
 func (s *Session) Run(ctx context.Context) error {
-	defer s.closeTUN()
-	t := newTimer()
-	defer t.stop()
-	stop := ctx.Done()
-	s.link.Open(time.Now())
-	for {
-		s.drain()
-		if s.finished {
-			s.setMode(modeClosed)
-			s.cfg.OnEvent(Finished{s.err})
-			return s.err
-		}
-		t.arm(earliest(s.link.Deadline(), s.acks.deadline(), s.recv.deadline()))
-		select {
-		case <-stop:
-			stop = nil
-			s.link.Close(time.Now(), "closed by the user")
-		case frame := <-s.frames:
-			s.handle(time.Now(), frame)
-		case <-s.requests.ready():
-			for _, f := range s.requests.take() {
-				f()
-			}
-		case <-s.notices:
-			s.notice(time.Now())
-		case <-t.fired():
-			now := time.Now()
-			if heard := s.heard.Load(); heard != s.told {
-				s.told = heard
-				s.link.Activity(time.Unix(0, heard))
-			}
-			s.link.Advance(now)
-			s.acknowledge(now)
-			s.expireQueue(now)
-		}
+	ended := make(chan error, 1)
+	s.Start(func(err error) { ended <- err })
+	defer context.AfterFunc(ctx, func() { s.Close("closed by the user") })()
+	return <-ended
+}
+
+// attend is the work of the loop.
+func (s *Session) attend() {
+	if s.finished || !s.begun.Load() {
+		return
 	}
+	if !s.opened {
+		s.opened = true
+		s.link.Open(time.Now())
+		s.drain()
+	}
+	for _, frame := range s.frames.take() {
+		s.handle(time.Now(), frame)
+		s.drain()
+	}
+	for _, request := range s.requests.take() {
+		request()
+		s.drain()
+	}
+	now := time.Now()
+	s.notice(now)
+	if s.alarm.due(now) {
+		if heard := s.heard.Load(); heard != s.told {
+			s.told = heard
+			s.link.Activity(s.born.Add(time.Duration(heard)))
+		}
+		s.link.Advance(now)
+		s.acknowledge(now)
+		s.expireQueue(now)
+	}
+	s.drain()
+	if s.finished {
+		s.alarm.set(time.Time{}, &s.loop)
+		s.setMode(modeClosed)
+		s.cfg.OnEvent(Finished{s.err})
+		s.closeTUN()
+		s.ended(s.err)
+		return
+	}
+	s.alarm.set(earliest(s.link.Deadline(), s.acks.deadline(), s.recv.deadline()), &s.loop)
+}
+
+// request has the loop do something.
+func (s *Session) request(f func()) {
+	s.requests.put(f, 0)
+	s.loop.wake()
 }
 
 func earliest(times ...time.Time) time.Time {
@@ -182,29 +218,24 @@ func earliest(times ...time.Time) time.Time {
 // Close ends the session in an orderly way: Terminate-Request, and Run
 // returns when the peer has agreed or has not answered in time.
 func (s *Session) Close(reason string) {
-	s.requests.put(func() { s.link.Close(time.Now(), reason) })
+	s.request(func() { s.link.Close(time.Now(), reason) })
 }
 
 // Probe asks the peer at once whether it is there: an EchoReply event tells
 // that it is, ProbeFailed that nothing answered within that time. Before the
 // link is negotiated, and when it ends, nothing is asked and nothing told.
 func (s *Session) Probe(within time.Duration) {
-	s.requests.put(func() { s.link.Probe(time.Now(), within) })
+	s.request(func() { s.link.Probe(time.Now(), within) })
 }
 
 // Abort ends the session at once, without a word to the peer, because what
 // carries it is gone. Run returns the link's own reason, if it had one, or else
 // err.
 func (s *Session) Abort(err error) {
-	s.requests.put(func() {
+	s.request(func() {
 		// What the peer said before, as why it refuses us, may still wait.
-		for waiting := true; waiting; {
-			select {
-			case frame := <-s.frames:
-				s.handle(time.Now(), frame)
-			default:
-				waiting = false
-			}
+		for _, frame := range s.frames.take() {
+			s.handle(time.Now(), frame)
 		}
 		s.link.Down(time.Now(), err)
 	})
@@ -225,12 +256,8 @@ func (s *Session) debugFrame(text string, frame []byte) {
 
 // notify asks the loop to look at the given notice.
 func (s *Session) notify(bit uint32) {
-	if s.flags.Or(bit)&bit != 0 {
-		return // it has been told and has not looked yet
-	}
-	select {
-	case s.notices <- struct{}{}:
-	default:
+	if s.flags.Or(bit)&bit == 0 { // else it has been told and has not looked yet
+		s.loop.wake()
 	}
 }
 
@@ -346,14 +373,14 @@ func (s *Session) mode() mode {
 // are agreed on again after a renegotiation they must be the same.
 func (s *Session) networkUp() {
 	if s.tun != nil {
-		if n := s.network; n.Local != s.opened().Local || n.Peer != s.opened().Peer {
+		if n := s.network; n.Local != s.agreed().Local || n.Peer != s.agreed().Peer {
 			s.err = fmt.Errorf("the peer changed the addresses of a live session to %v and %v", n.Local, n.Peer)
 			s.link.Close(time.Now(), "the addresses changed")
 			return
 		}
 		s.up = true
 		s.setMode(s.mode())
-		s.cfg.OnEvent(Up{Network: s.opened(), Interface: s.tun.Name()})
+		s.cfg.OnEvent(Up{Network: s.agreed(), Interface: s.tun.Name()})
 		return
 	}
 	s.network.MTU = MTU(s.cfg.PathMTU, s.linkUp, !s.cfg.PPP.MPPE.Refuse)
@@ -368,9 +395,9 @@ func (s *Session) networkUp() {
 	}
 	s.tun, s.up = t, true
 	s.recv.open(t, s.network)
-	s.send.open(s.network)
+	s.send.open(t, s.network)
 	s.setMode(s.mode())
-	s.pump.Go(func() { s.transmit(t) })
+	s.send.pump.wake()
 	s.cfg.OnEvent(Up{Network: s.network, Interface: t.Name()})
 }
 
@@ -389,7 +416,7 @@ func (s *Session) network6Up() {
 	s.cfg.OnEvent(IPv6{s.network.Local6, s.network.Peer6})
 }
 
-func (s *Session) opened() Network { return s.recv.network }
+func (s *Session) agreed() Network { return s.recv.network }
 
 func (s *Session) closeTUN() {
 	if s.tun == nil {
@@ -397,6 +424,6 @@ func (s *Session) closeTUN() {
 	}
 	s.recv.close()
 	s.tun.Close()
-	s.pump.Wait()
+	s.send.pump.stop()
 	s.tun = nil
 }

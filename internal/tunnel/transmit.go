@@ -19,6 +19,9 @@ const (
 	// on, ackEvery how many packets are received at most without one.
 	ackDelay = 100 * time.Millisecond
 	ackEvery = 16
+	// turnBatches is how many batches are sent before other sessions have their
+	// turn.
+	turnBatches = 8
 	// tunFailures is how many reads in a row may fail before the interface
 	// counts as gone: single ones fail for what is in a packet.
 	tunFailures = 100
@@ -26,8 +29,13 @@ const (
 
 // A transmitter is the way out: what it takes to send a packet of a call.
 type transmitter struct {
+	pump     turn   // moves packets from the TUN to the peer
+	ready    func() // wakes it
+	failures int    // owned by pump: reads in a row that failed
+
 	mu sync.Mutex // guards the rest, and the order of packets on the wire
 
+	tun       TUN
 	seq       *gre.Sender
 	mode      mode
 	sealer    *mppe.Sealer
@@ -35,20 +43,15 @@ type transmitter struct {
 	acfc, pfc bool
 	ipv6      bool
 	mtu       int
-	outer     uint32   // Config.Outer; 0: none
-	batch     [][]byte // GRE packets
-	sealed    [][]byte // the part of each that is encrypted
-	starts    []int
-	whole     [][]byte
-	frame     []byte // a control frame
+	outer     uint32 // Config.Outer; 0: none
 
 	acked atomic.Uint64 // 1<<32 | the peer's last acknowledgement; 0: none
 }
 
-func (t *transmitter) open(n Network) {
+func (t *transmitter) open(tun TUN, n Network) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.mtu = n.MTU
+	t.tun, t.mtu = tun, n.MTU
 }
 
 func (t *transmitter) encryptedOnce() bool {
@@ -102,79 +105,112 @@ func (s *Session) allowIPv6(yes bool) {
 	s.recv.mu.Unlock()
 }
 
-// transmit is the pump from the TUN to the peer.
-func (s *Session) transmit(t TUN) {
-	n := t.BatchSize()
-	bufs, sizes := make([][]byte, n), make([]int, n)
-	for i := range bufs {
-		bufs[i] = make([]byte, headroom+s.network.MTU+128)
+// transmit is the pump's work: it sends what the TUN has, some batches of it,
+// and then lets others have the processor.
+func (s *Session) transmit() {
+	t := &s.send
+	t.mu.Lock()
+	tun, mtu := t.tun, t.mtu
+	t.mu.Unlock()
+	x := getScratch()
+	defer putScratch(x)
+	x.slots(headroom + mtu)
+	// What a frame was cut into is all sent here: others need the scratch.
+	for n := 0; n < turnBatches || !x.splitter.Empty(); n++ {
+		err := s.gather(x, tun)
+		if len(x.packets) > 0 {
+			s.sendPackets(x)
+			t.failures = 0
+		}
+		if err == nil && len(x.packets) == batchSize {
+			continue
+		}
+		if err == nil {
+			// There is no more. What comes while we say so wakes us at once.
+			if err = tun.WhenReadable(t.ready); err == nil {
+				return
+			}
+		}
+		s.stats.tunErrors.Add(1)
+		if t.failures++; t.failures >= tunFailures || isGone(err) {
+			s.notify(noticeTUN)
+			return
+		}
 	}
-	for failures := 0; failures < tunFailures; {
-		n, err := t.Read(bufs, sizes, headroom)
-		if n > 0 {
-			s.sendPackets(bufs[:n], sizes[:n])
-			failures = 0
-		}
-		if isGone(err) {
-			break
-		}
-		if err != nil { // of one packet, as one too large to be segmented
-			s.stats.tunErrors.Add(1)
-			failures++
-		}
-	}
-	s.notify(noticeTUN)
+	t.pump.wake()
 }
 
-// sendPackets sends the IP packets bufs[i][headroom:][:sizes[i]].
-func (s *Session) sendPackets(bufs [][]byte, sizes []int) {
+// gather fills the slots with packets from the TUN, until there are no more of
+// either.
+func (s *Session) gather(x *scratch, tun TUN) error {
+	x.packets = x.packets[:0]
+	for len(x.packets) < batchSize {
+		slot := x.slot(len(x.packets))
+		n, err := x.splitter.Next(slot[headroom:])
+		if err != nil { // larger than the MTU
+			s.stats.tunErrors.Add(1)
+			continue
+		}
+		if n > 0 {
+			x.packets = append(x.packets, slot[:headroom+n])
+			continue
+		}
+		if n, err = tun.ReadFrame(x.frame[:]); err != nil || n == 0 {
+			return err
+		}
+		if x.splitter.Load(x.frame[:n]) != nil {
+			s.stats.tunErrors.Add(1)
+		}
+	}
+	return nil
+}
+
+// sendPackets sends the IP packets x.packets[i][headroom:].
+func (s *Session) sendPackets(x *scratch) {
 	t := &s.send
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.mode == modeClosed || t.mode == modeEncrypted && t.sealer == nil {
-		s.stats.closed.Add(uint64(len(bufs)))
+		s.stats.closed.Add(uint64(len(x.packets)))
 		return
 	}
-	t.sealed, t.starts, t.whole = t.sealed[:0], t.starts[:0], t.whole[:0]
+	x.starts, x.whole = x.starts[:0], x.whole[:0]
 	var octets uint64
-	for k, buf := range bufs {
-		p := buf[:headroom+sizes[k]]
+	for _, p := range x.packets {
 		protocol := ppp.ProtocolIP
-		if len(p) > headroom && p[headroom]>>4 == 6 {
+		if p[headroom]>>4 == 6 {
 			protocol = ppp.ProtocolIPv6
 		}
-		if len(p) == headroom || protocol == ppp.ProtocolIPv6 && !t.ipv6 || t.circles(p[headroom:]) {
+		if protocol == ppp.ProtocolIPv6 && !t.ipv6 || t.circles(p[headroom:]) {
 			s.stats.closed.Add(1)
 			continue
 		}
 		clampMSS(p[headroom:], t.mtu)
+		octets += uint64(len(p) - headroom)
 		i := t.putProtocol(p, headroom, protocol)
 		if t.mode == modeEncrypted {
 			i -= mppe.Overhead
-			t.sealed = append(t.sealed, p[i:])
+			t.sealer.Queue(&x.engine, p[i:])
 			i = t.putProtocol(p, i, ppp.ProtocolMPPE)
 		}
 		if !t.acfc {
 			i -= 2
 			p[i], p[i+1] = 0xff, 0x03
 		}
-		t.starts = append(t.starts, i)
-		t.whole = append(t.whole, p)
-		octets += uint64(sizes[k])
+		x.starts = append(x.starts, i)
+		x.whole = append(x.whole, p)
 	}
-	if t.mode == modeEncrypted {
-		t.sealer.SealBatch(t.sealed)
+	x.engine.Run()
+	x.batch = x.batch[:0]
+	for k, p := range x.whole {
+		x.batch = append(x.batch, s.number(p, x.starts[k], k == 0))
 	}
-	t.batch = t.batch[:0]
-	for k, p := range t.whole {
-		t.batch = append(t.batch, s.number(p, t.starts[k], k == 0))
-	}
-	if len(t.batch) == 0 {
+	if len(x.batch) == 0 {
 		return
 	}
-	s.stats.txPackets.Add(uint64(len(t.batch)))
+	s.stats.txPackets.Add(uint64(len(x.batch)))
 	s.stats.txBytes.Add(octets)
-	s.hand(t.batch)
+	s.hand(x.batch)
 }
 
 // circles reports whether an IP packet is one of our own GRE packets, which a
@@ -225,12 +261,10 @@ func (s *Session) hand(batch [][]byte) {
 
 // sendFrame sends a PPP frame of a control protocol.
 func (s *Session) sendFrame(frame []byte) {
-	t := &s.send
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.frame = append(t.frame[:0], make([]byte, gre.MaxHeaderLen)...)
-	t.frame = append(t.frame, frame...)
-	s.hand(append(t.batch[:0], s.number(t.frame, gre.MaxHeaderLen, true)))
+	s.send.mu.Lock()
+	defer s.send.mu.Unlock()
+	p := append(make([]byte, gre.MaxHeaderLen, gre.MaxHeaderLen+len(frame)), frame...)
+	s.hand([][]byte{s.number(p, gre.MaxHeaderLen, true)})
 }
 
 // acknowledge sends an acknowledgement on its own if one is due.
@@ -258,9 +292,12 @@ func (s *Session) sendAck() {
 	if !ok {
 		return
 	}
+	x := getScratch()
+	defer putScratch(x)
 	h := t.seq.AckOnly(ack)
-	t.frame = append(t.frame[:0], make([]byte, gre.MaxHeaderLen)...)
-	s.hand(append(t.batch[:0], t.frame[:h.Put(t.frame, 0)]))
+	p := x.slot(0)
+	x.batch = append(x.batch[:0], p[:h.Put(p, 0)])
+	s.hand(x.batch)
 }
 
 // ackState is what the way in leaves for the way out to acknowledge.

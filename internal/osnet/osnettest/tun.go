@@ -1,10 +1,12 @@
 package osnettest
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"sync"
 
+	"goppptp/internal/offload"
 	"goppptp/internal/osnet"
 )
 
@@ -19,7 +21,8 @@ type TUN struct {
 	once     sync.Once
 
 	mu      sync.Mutex
-	cfg     osnet.TUNConfig // mu guards, as all that follows
+	ready   func() // mu guards, as all that follows; called when there is something to read
+	cfg     osnet.TUNConfig
 	routes  []netip.Prefix
 	dropped int
 }
@@ -40,7 +43,19 @@ func NewTUN(cfg osnet.TUNConfig) *TUN {
 func (t *TUN) Inject(packet []byte) {
 	select {
 	case t.fromHost <- append([]byte(nil), packet...):
+		t.tell()
 	case <-t.done:
+	}
+}
+
+// tell calls ready, once.
+func (t *TUN) tell() {
+	t.mu.Lock()
+	ready := t.ready
+	t.ready = nil
+	t.mu.Unlock()
+	if ready != nil {
+		ready()
 	}
 }
 
@@ -72,63 +87,72 @@ func (t *TUN) Dropped() int {
 	return t.dropped
 }
 
-// Read is that of osnet.TUN.
-func (t *TUN) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
-	if offset < osnet.TUNHeadroom {
-		return 0, fmt.Errorf("osnettest: read offset %d is less than the headroom", offset)
-	}
-	n := 0
-	put := func(p []byte) {
-		if len(p) <= len(bufs[n])-offset {
-			sizes[n] = copy(bufs[n][offset:], p)
-			n++
-		}
-	}
-	for n == 0 {
-		select {
-		case <-t.done:
-			return 0, osnet.ErrClosed
-		case p := <-t.fromHost:
-			put(p)
-		}
-	}
-	for n < len(bufs) && n < t.BatchSize() {
-		select {
-		case p := <-t.fromHost:
-			put(p)
-		default:
-			return n, nil
-		}
-	}
-	return n, nil
-}
-
-// Write is that of osnet.TUN; like it, it spoils the headroom.
-func (t *TUN) Write(bufs [][]byte, offset int) (int, error) {
-	if offset < osnet.TUNHeadroom {
-		return 0, fmt.Errorf("osnettest: write offset %d is less than the headroom", offset)
-	}
+// ReadFrame is that of osnet.TUN.
+func (t *TUN) ReadFrame(b []byte) (int, error) {
 	select {
 	case <-t.done:
 		return 0, osnet.ErrClosed
 	default:
 	}
-	for _, b := range bufs {
-		if len(b) <= offset {
-			return 0, fmt.Errorf("osnettest: write of an empty packet")
+	select {
+	case p := <-t.fromHost:
+		if len(b) < offload.HeaderLen+len(p) {
+			return 0, fmt.Errorf("osnettest: a frame of %d octets into %d", offload.HeaderLen+len(p), len(b))
 		}
-		for i := offset - osnet.TUNHeadroom; i < offset; i++ {
-			b[i] = 0xee
+		clear(b[:offload.HeaderLen])
+		return offload.HeaderLen + copy(b[offload.HeaderLen:], p), nil
+	default:
+		return 0, nil
+	}
+}
+
+// WhenReadable is that of osnet.TUN.
+func (t *TUN) WhenReadable(ready func()) error {
+	t.mu.Lock()
+	t.ready = ready
+	t.mu.Unlock()
+	select {
+	case <-t.done:
+		t.tell()
+	default:
+		if len(t.fromHost) > 0 {
+			t.tell()
+		}
+	}
+	return nil
+}
+
+// Offload is that of osnet.TUN: joined packets may be written.
+func (t *TUN) Offload() (tcp, udp bool) { return true, true }
+
+// WriteFrame is that of osnet.TUN. The host sees what was joined cut again.
+func (t *TUN) WriteFrame(parts [][]byte) error {
+	select {
+	case <-t.done:
+		return osnet.ErrClosed
+	default:
+	}
+	var s offload.Splitter
+	if err := s.Load(bytes.Join(parts, nil)); err != nil {
+		return fmt.Errorf("osnettest: %w", err)
+	}
+	for {
+		b := make([]byte, 1<<16)
+		n, err := s.Next(b)
+		if err != nil {
+			return fmt.Errorf("osnettest: %w", err)
+		}
+		if n == 0 {
+			return nil
 		}
 		select {
-		case t.toHost <- append([]byte(nil), b[offset:]...):
+		case t.toHost <- append([]byte(nil), b[:n]...):
 		default:
 			t.mu.Lock()
 			t.dropped++
 			t.mu.Unlock()
 		}
 	}
-	return len(bufs), nil
 }
 
 // SetMTU is that of osnet.TUN.
@@ -155,9 +179,6 @@ func (t *TUN) AddRoute(to netip.Prefix) error {
 	return nil
 }
 
-// BatchSize is that of osnet.TUN: 128.
-func (t *TUN) BatchSize() int { return 128 }
-
 // Name is the interface's name.
 func (t *TUN) Name() string { return t.Config().Name }
 
@@ -166,6 +187,9 @@ func (t *TUN) Index() int { return 7 }
 
 // Close ends it; readers and writers return osnet.ErrClosed.
 func (t *TUN) Close() error {
-	t.once.Do(func() { close(t.done) })
+	t.once.Do(func() {
+		close(t.done)
+		t.tell()
+	})
 	return nil
 }
