@@ -2,26 +2,21 @@ package osnet
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-	"golang.zx2c4.com/wireguard/tun"
 )
 
 const addrGenModeNone = 1 // IN6_ADDR_GEN_MODE_NONE of linux/if_link.h
 
-// TUNHeadroom is the least offset that TUN.Read and TUN.Write need: room for
-// the virtio header in front of the IP packet.
-const TUNHeadroom = 10
+// headerLen is the length of struct virtio_net_hdr.
+const headerLen = 10
 
 // TUNConfig says what interface OpenTUN makes.
 type TUNConfig struct {
@@ -39,17 +34,25 @@ type TUNConfig struct {
 	// they become link-local addresses. 0, or a kernel without IPv6: the
 	// interface has no IPv6 at all.
 	LocalID6, PeerID6 uint64
+
+	Poller    *Poller // what WhenReadable waits with; nil: one that all such TUNs share
+	NoOffload bool    // every frame is one packet with its checksums, both ways
 }
 
 // A TUN is the interface behind which the tunnel lies. It vanishes with Close
-// and with the process. One goroutine reads and one writes at a time; further
-// ones wait.
+// and with the process. Any goroutine may use it.
 type TUN struct {
-	dev     tun.Device
-	name    string
-	index   int
-	closed  atomic.Bool
-	refused atomic.Uint64
+	name     string
+	index    int
+	tcp, udp bool // offload
+	watch    Watch
+	release  func() // of the poller
+	refused  atomic.Uint64
+
+	mu sync.RWMutex // held for reading while fd is used
+	fd int          // -1: closed
+
+	old old
 }
 
 // OpenTUN makes the interface, gives it its addresses and MTU and sets it up.
@@ -62,8 +65,21 @@ func OpenTUN(cfg TUNConfig) (*TUN, error) {
 	if cfg.MTU == 0 {
 		cfg.MTU = 1400
 	}
-	t, err := createTUN(cfg.Name)
+	t, err := createTUN(cfg.Name, !cfg.NoOffload)
 	if err != nil {
+		return nil, err
+	}
+	p := cfg.Poller
+	if p == nil {
+		if p, err = sharedPoller(); err == nil {
+			t.release = releaseShared
+		}
+	}
+	if err == nil {
+		err = p.add(&t.watch, t.fd)
+	}
+	if err != nil {
+		t.Close()
 		return nil, err
 	}
 	if err := t.configure(cfg); err != nil {
@@ -73,7 +89,7 @@ func OpenTUN(cfg TUNConfig) (*TUN, error) {
 	return t, nil
 }
 
-func createTUN(name string) (*TUN, error) {
+func createTUN(name string, offload bool) (*TUN, error) {
 	fd, err := openTUNDevice()
 	if err != nil {
 		return nil, err
@@ -91,20 +107,44 @@ func createTUN(name string) (*TUN, error) {
 		}
 		return nil, fmt.Errorf("osnet: make the interface %q: %w", name, err)
 	}
-	// The "unmonitored" device has no goroutines and no events to drain. It
-	// takes the descriptor, also in failure.
-	dev, name, err := tun.CreateUnmonitoredTUNFromFD(fd)
-	if err != nil {
-		return nil, fmt.Errorf("osnet: set up %s: %w", ifr.Name(), err)
+	t := &TUN{fd: fd, name: ifr.Name(), release: func() {}}
+	t.old.closing = make(chan struct{})
+	if err := t.setOffload(offload); err != nil {
+		t.Close()
+		return nil, fmt.Errorf("osnet: set up %s: %w", t.name, err)
 	}
-	t := &TUN{dev: dev, name: name}
-	link, err := netlink.LinkByName(name)
+	link, err := netlink.LinkByName(t.name)
 	if err != nil {
 		t.Close()
-		return nil, fmt.Errorf("osnet: find %s: %w", name, err)
+		return nil, fmt.Errorf("osnet: find %s: %w", t.name, err)
 	}
 	t.index = link.Attrs().Index
 	return t, nil
+}
+
+// setOffload settles the form of frames, and how much may be left to us: as
+// much of it as the kernel knows.
+func (t *TUN) setOffload(on bool) error {
+	if err := unix.IoctlSetPointerInt(t.fd, unix.TUNSETVNETHDRSZ, headerLen); err != nil {
+		return os.NewSyscallError("ioctl TUNSETVNETHDRSZ", err)
+	}
+	const (
+		sum = unix.TUN_F_CSUM
+		tcp = sum | unix.TUN_F_TSO4 | unix.TUN_F_TSO6 | unix.TUN_F_TSO_ECN
+		udp = unix.TUN_F_USO4 | unix.TUN_F_USO6 // both or none, since Linux 6.2
+	)
+	if on {
+		for _, flags := range [...]int{tcp | udp, tcp, sum} {
+			if unix.IoctlSetInt(t.fd, unix.TUNSETOFFLOAD, flags) == nil {
+				t.tcp, t.udp = flags&tcp == tcp, flags&udp == udp
+				return nil
+			}
+		}
+	}
+	if err := unix.IoctlSetInt(t.fd, unix.TUNSETOFFLOAD, 0); err != nil {
+		return os.NewSyscallError("ioctl TUNSETOFFLOAD", err)
+	}
+	return nil
 }
 
 func (t *TUN) configure(cfg TUNConfig) error {
@@ -213,96 +253,8 @@ func (t *TUN) AddRoute(to netip.Prefix) error {
 	return nil
 }
 
-// Read waits for IP packets from the host and puts each into bufs[i] from
-// offset (TUNHeadroom or more) on, its length into sizes[i]; it returns how many.
-// A large TCP segment comes cut to the MTU, so bufs should have BatchSize
-// elements of offset+MTU octets. ErrClosed after Close, ErrTUNGone when the
-// interface was deleted.
-func (t *TUN) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
-	for {
-		n, err := t.dev.Read(bufs, sizes, offset)
-		switch {
-		case err == nil:
-			if n > 0 {
-				return n, nil
-			}
-		case errors.Is(err, tun.ErrTooManySegments) && n > 0:
-			// More segments than bufs: TCP sends the rest again.
-			return n, nil
-		}
-		if e := t.ended(err); err != nil && e != nil {
-			return 0, e
-		}
-		if errors.As(err, new(*fs.PathError)) {
-			return 0, fmt.Errorf("osnet: read %s: %w", t.name, err)
-		}
-		// Anything else is one packet that offload could not make sense of.
-	}
-}
-
-// Write gives IP packets, each in bufs[i] from offset (TUNHeadroom or more) on,
-// to the host. It overwrites the headroom, and joins TCP segments of one flow
-// (whose checksums it verifies first) in the first one's buffer as far as its
-// capacity goes. A packet that the host refuses, being no IP packet or the
-// interface being down, is lost as on any link; Refused counts these writes.
-// ErrClosed after Close, ErrTUNGone when the interface was deleted.
-func (t *TUN) Write(bufs [][]byte, offset int) (int, error) {
-	if _, err := t.dev.Write(bufs, offset); err != nil {
-		if e := t.ended(err); e != nil {
-			return 0, e
-		}
-		if !errors.As(err, new(syscall.Errno)) {
-			return 0, fmt.Errorf("osnet: write %s: %w", t.name, err)
-		}
-		t.refused.Add(1)
-	}
-	return len(bufs), nil
-}
-
-// Refused counts the calls of Write in which the host refused a packet.
-func (t *TUN) Refused() uint64 { return t.refused.Load() }
-
-// ended gives ErrClosed or ErrTUNGone if that is why err came; otherwise nil.
-func (t *TUN) ended(err error) error {
-	switch {
-	case t.closed.Load():
-		return ErrClosed
-	case errors.Is(err, os.ErrClosed), errors.Is(err, unix.EBADFD), errors.Is(err, io.EOF), t.detached():
-		return ErrTUNGone
-	}
-	return nil
-}
-
-// detached tells whether the descriptor has lost its interface. Older kernels
-// wake a reader up then without a reason that the poller could give.
-func (t *TUN) detached() bool {
-	conn, err := t.dev.File().SyscallConn()
-	if err != nil {
-		return false
-	}
-	gone := false
-	conn.Control(func(fd uintptr) {
-		if ifr, err := unix.NewIfreq(t.name); err == nil {
-			gone = unix.IoctlIfreq(int(fd), unix.TUNGETIFF, ifr) == unix.EBADFD
-		}
-	})
-	return gone
-}
-
-// BatchSize is the number of buffers that Read and Write work best with.
-func (t *TUN) BatchSize() int { return t.dev.BatchSize() }
-
 // Name is the interface's name, "ppp0".
 func (t *TUN) Name() string { return t.name }
 
 // Index is the interface's index.
 func (t *TUN) Index() int { return t.index }
-
-// Close takes the interface away, with its addresses and the routes through
-// it, and wakes up the reader.
-func (t *TUN) Close() error {
-	if t.closed.Swap(true) {
-		return nil
-	}
-	return t.dev.Close()
-}

@@ -423,7 +423,7 @@ func TestAddProxyARP(t *testing.T) {
 		defer conn.Close()
 		conn.Write([]byte("found"))
 		bufs, sizes := [][]byte{make([]byte, 2000)}, make([]int, 1)
-		tun.dev.File().SetDeadline(time.Now().Add(20 * time.Second))
+		defer time.AfterFunc(20*time.Second, func() { tun.Close() }).Stop()
 		if n, err := tun.Read(bufs, sizes, TUNHeadroom); n != 1 || err != nil {
 			t.Fatalf("nothing came for the client: %v", err)
 		}

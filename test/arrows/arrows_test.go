@@ -50,8 +50,9 @@ var arrows = map[string]string{
 	"internal/pppdfile":   "",
 	"internal/keyring":    "keyring",
 
+	"internal/offload":         "",
 	"internal/tunnel":          "internal/ppp internal/ppp/auth internal/pptp internal/gre internal/mppe",
-	"internal/osnet":           "netlink x/sys x/net wireguard",
+	"internal/osnet":           "netlink x/sys x/net internal/offload",
 	"internal/osnet/osnettest": "internal/osnet",
 	"internal/netlab":          "netlink nftables x/sys",
 

@@ -1,0 +1,137 @@
+package figures
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// A Version tells what a contender is, why it is missing, or what failed.
+type Version struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
+
+// A Report is all that a run has to tell.
+type Report struct {
+	Machine  string    `json:"machine"`
+	Go       string    `json:"go"`
+	Date     string    `json:"date"`
+	Rounds   int       `json:"rounds"`
+	Versions []Version `json:"versions"`
+	Missing  []Version `json:"missing,omitempty"`
+	Failed   []Version `json:"failed,omitempty"`
+	Set      `json:"set"`
+	Outcomes []Outcome         `json:"-"`
+	Titles   map[string]string `json:"-"` // of the parts
+}
+
+// Markdown writes the report as tables: contenders down, measures across.
+func (r *Report) Markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Medians of %s [least–most]. %s; %s; %s.\n", plural(r.Rounds, "round"), r.Machine, r.Go, r.Date)
+	for _, part := range r.Parts() {
+		if title := r.Titles[part]; title != "" {
+			fmt.Fprintf(&b, "\n## %s\n", title)
+		}
+		for _, group := range r.Groups(part) {
+			r.table(&b, part, group)
+		}
+	}
+	r.targets(&b)
+	list(&b, "Versions", r.Versions)
+	list(&b, "Left out", r.Missing)
+	list(&b, "Failed", r.Failed)
+	return b.String()
+}
+
+func (r *Report) table(b *strings.Builder, part, group string) {
+	measures := r.Measures(part, group)
+	if group != "" {
+		fmt.Fprintf(b, "\n**%s**\n", group)
+	}
+	b.WriteString("\n|  |")
+	for _, m := range measures {
+		fmt.Fprintf(b, " %s, %s |", m.Name, m.Unit)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("--:|", len(measures)) + "\n")
+	for _, c := range r.Contenders(part) {
+		row, any := "| "+cell(c)+" |", false
+		for _, m := range measures {
+			f, ok := r.Get(part, c, m.Key)
+			any = any || ok
+			row += " " + Spread(f.Summary()) + " |"
+		}
+		if any {
+			b.WriteString(row + "\n")
+		}
+	}
+}
+
+func (r *Report) targets(b *strings.Builder) {
+	if len(r.Outcomes) == 0 {
+		return
+	}
+	b.WriteString("\n**Targets**, by the ratio of the medians (beside it the least and the most of a round's own)\n\n")
+	b.WriteString("| | against | wanted | measured | |\n|---|---|--:|--:|---|\n")
+	for _, o := range r.Outcomes {
+		unit := ""
+		if f, ok := r.Get(o.Part, o.Contender, o.Measure); ok {
+			unit = f.Unit
+		}
+		value := "–"
+		if o.Known {
+			value = fmt.Sprintf("%s [%s–%s]", Number(o.Value), Number(o.Paired.Min), Number(o.Paired.Max))
+		}
+		name := o.Text
+		if o.Contender != "goppptp" {
+			name = o.Contender + ": " + name
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", cell(name), cell(o.Against), o.Want(unit), value, o.Verdict())
+	}
+}
+
+func list(b *strings.Builder, title string, entries []Version) {
+	if len(entries) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n**%s**\n\n", title)
+	for _, e := range entries {
+		first, _, _ := strings.Cut(e.Text, "\n")
+		fmt.Fprintf(b, "- %s: %s\n", e.Name, first)
+	}
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// cell escapes what would end a cell.
+func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
+
+// Spread is a summary as text: "93.5 [90.1–97]", and "–" for none.
+func Spread(s Summary) string {
+	switch s.N {
+	case 0:
+		return "–"
+	case 1:
+		return Number(s.Median)
+	}
+	return fmt.Sprintf("%s [%s–%s]", Number(s.Median), Number(s.Min), Number(s.Max))
+}
+
+// Number writes three significant digits and never an exponent.
+func Number(v float64) string {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return "–"
+	}
+	if v == 0 {
+		return "0"
+	}
+	digits := max(0, 2-int(math.Floor(math.Log10(math.Abs(v)))))
+	return strconv.FormatFloat(v, 'f', min(digits, 6), 64)
+}

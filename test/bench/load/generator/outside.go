@@ -1,0 +1,92 @@
+package generator
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Outside is a UDP socket beyond the server: it checks and counts what comes, and
+// may send it back.
+type Outside struct {
+	conn   *net.UDPConn
+	answer bool
+	reader sync.WaitGroup
+
+	packets, numbers, octets, bad atomic.Uint64
+}
+
+// NewOutside serves conn until Close; with answer it sends back what comes.
+func NewOutside(conn *net.UDPConn, answer bool) *Outside {
+	conn.SetReadBuffer(8 << 20)
+	conn.SetWriteBuffer(8 << 20)
+	o := &Outside{conn: conn, answer: answer}
+	o.reader.Go(o.read)
+	return o
+}
+
+func (o *Outside) read() {
+	buf := make([]byte, 1<<16)
+	for {
+		n, from, err := o.conn.ReadFromUDPAddrPort(buf)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue
+		}
+		_, _, number, ok := ParseMark(buf[:n])
+		if !ok {
+			o.bad.Add(1)
+			continue
+		}
+		o.packets.Add(1)
+		o.numbers.Add(number)
+		o.octets.Add(uint64(n) + 28)
+		if o.answer {
+			o.conn.WriteToUDPAddrPort(buf[:n], from)
+		}
+	}
+}
+
+// Count returns what came, and how many packets of it were not as they were sent.
+func (o *Outside) Count() (c Count, bad uint64) {
+	return Count{Packets: o.packets.Load(), Numbers: o.numbers.Load(), Octets: o.octets.Load()}, o.bad.Load()
+}
+
+// Send sends packets of size octets (with IP) to the sessions whose addresses those
+// are, the number of the first being first: train of them to each in turn, at rate
+// packets a second, or as fast as they go where that is 0.
+func (o *Outside) Send(to []netip.Addr, first, packets, train, size int, rate float64) Sent {
+	var sent Sent
+	var buf []byte
+	start := time.Now()
+	for sent.Packets < uint64(packets) {
+		turn := int(sent.Packets) / max(train, 1)
+		k := turn % len(to)
+		number := sent.Packets + 1
+		buf = AppendMark(buf[:0], Nobody, uint32(first+k), number, max(size, MinSize)-28)
+		if _, err := o.conn.WriteToUDPAddrPort(buf, netip.AddrPortFrom(to[k], Port)); err == nil {
+			sent.Octets += uint64(len(buf) + 28)
+			sent.Numbers += number
+		}
+		sent.Packets++
+		if rate > 0 {
+			due := start.Add(time.Duration(float64(sent.Packets) / rate * float64(time.Second)))
+			if early := time.Until(due); early > 100*time.Microsecond {
+				time.Sleep(early)
+			}
+		}
+	}
+	sent.Took = time.Since(start)
+	return sent
+}
+
+// Close ends it.
+func (o *Outside) Close() {
+	o.conn.Close()
+	o.reader.Wait()
+}

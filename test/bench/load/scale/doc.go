@@ -1,0 +1,19 @@
+// Package scale measures what many sessions cost one server: `goppptp serve`, in
+// a network namespace of its own, with package generator's sessions at the other
+// end of a cable.
+//
+//	p, err := scale.NewPlace(dir, program)
+//	defer p.Close()
+//	s, err := p.Serve(1000)
+//	g, err := p.Generator()
+//
+// # How memory is counted
+//
+// User memory is the server's VmRSS, when it no longer changes, less what it was
+// before the first session. What a session costs the machine is the fall of
+// MemAvailable over the same time, less what the generator itself took: its own
+// resident memory, and its ends of the control connections, whose cost [TCPCost]
+// measures by opening connections alone. Who else uses the machine meanwhile shows
+// in MemAvailable too; so the kernel's own accounts (slab, page tables, stacks,
+// per-CPU memory) are given beside it, which others disturb less.
+package scale
