@@ -177,7 +177,7 @@ func (t *surveyTUN) WriteFrame(parts [][]byte) error {
 }
 
 func (t *surveyTUN) Offload() (tcp, udp bool) { return false, false }
-func (t *surveyTUN) Name() string   { return "ppp0" }
+func (t *surveyTUN) Name() string             { return "ppp0" }
 func (t *surveyTUN) Close() error {
 	t.once.Do(func() {
 		close(t.closed)

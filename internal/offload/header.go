@@ -9,6 +9,9 @@ import (
 // struct virtio_net_hdr of linux/virtio_net.h.
 const HeaderLen = 10
 
+// MaxFrame is the length in octets of the largest frame there is.
+const MaxFrame = HeaderLen + 65535
+
 // Values of linux/virtio_net.h.
 const (
 	needsChecksum = 1 // VIRTIO_NET_HDR_F_NEEDS_CSUM

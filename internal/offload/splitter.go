@@ -164,6 +164,9 @@ func (s *Splitter) findTransport(packet []byte) (protocol uint8, routed bool, er
 // has 32 bits.
 func lengthWord(n int) uint64 { return word(uint16(n)) + word(uint16(n>>16)) }
 
+// Empty reports whether Next has given all of the frame.
+func (s *Splitter) Empty() bool { return s.packet == nil }
+
 // Next writes the next packet of the frame to b, with its checksums, and returns
 // its length in octets, or 0 if there is no more. If b is too short for it the
 // packet is lost: that is an error, and the next call gives the one after.

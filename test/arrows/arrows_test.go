@@ -51,9 +51,9 @@ var arrows = map[string]string{
 	"internal/keyring":    "keyring",
 
 	"internal/offload":         "",
-	"internal/tunnel":          "internal/ppp internal/ppp/auth internal/pptp internal/gre internal/mppe",
+	"internal/tunnel":          "internal/ppp internal/ppp/auth internal/pptp internal/gre internal/mppe internal/offload",
 	"internal/osnet":           "netlink x/sys x/net internal/offload",
-	"internal/osnet/osnettest": "internal/osnet",
+	"internal/osnet/osnettest": "internal/osnet internal/offload",
 	"internal/netlab":          "netlink nftables x/sys",
 
 	"routing":           "netlink dbus x/sys",
@@ -62,7 +62,7 @@ var arrows = map[string]string{
 
 	// Besides the loop, its owners name the values that go in and the errors
 	// that come out: settings of the link, causes of a refusal.
-	"client": "internal/tunnel internal/osnet routing profiles internal/control internal/ppp internal/ppp/auth internal/pptp internal/polkit dhcp x/net",
+	"client": "internal/tunnel internal/osnet internal/offload routing profiles internal/control internal/ppp internal/ppp/auth internal/pptp internal/polkit dhcp x/net",
 	"server": "internal/tunnel internal/osnet internal/strictyaml internal/pppdfile yaml dhcp internal/ppp internal/ppp/auth internal/pptp internal/mschap",
 
 	// The tray knows the daemon by its socket alone.

@@ -1,6 +1,7 @@
 package osnettest
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
 	"reflect"
@@ -125,25 +126,40 @@ func TestTUN(t *testing.T) {
 		tun := NewTUN(osnet.TUNConfig{MTU: 1400})
 		tun.Inject([]byte{1, 2})
 		tun.Inject([]byte{3})
-		bufs, sizes := [][]byte{make([]byte, 50), make([]byte, 50)}, make([]int, 2)
-		n, err := tun.Read(bufs, sizes, 16)
-		if n != 2 || err != nil || sizes[0] != 2 || bufs[0][17] != 2 || sizes[1] != 1 {
-			t.Fatalf("read %d %v %v", n, sizes, err)
+		b := make([]byte, 50)
+		for _, want := range [][]byte{{1, 2}, {3}, nil} {
+			n, err := tun.ReadFrame(b)
+			if len(want) > 0 && (n != 10+len(want) || !bytes.Equal(b[10:n], want)) || len(want) == 0 && n != 0 || err != nil {
+				t.Fatalf("read % x, %v, want % x behind a header", b[:n], err, want)
+			}
 		}
-		if n, err := tun.Write([][]byte{append(make([]byte, 10), 7)}, 10); n != 1 || err != nil {
-			t.Fatalf("write %d %v", n, err)
+		if err := tun.WriteFrame([][]byte{make([]byte, 10), {7}, {8}}); err != nil {
+			t.Fatal(err)
 		}
-		if got := <-tun.Received(); len(got) != 1 || got[0] != 7 {
-			t.Errorf("host received %v, want [7]", got)
+		if got := <-tun.Received(); !bytes.Equal(got, []byte{7, 8}) {
+			t.Errorf("host received %v, want [7 8]", got)
 		}
-		if _, err := tun.Write(bufs, 9); err == nil {
-			t.Error("write with too little headroom was taken")
+		if err := tun.WriteFrame([][]byte{{7}}); err == nil {
+			t.Error("a frame shorter than its header was taken")
 		}
-		go func() {
-			synctest.Wait()
-			tun.Close()
-		}()
-		if _, err := tun.Read(bufs, sizes, 16); !errors.Is(err, osnet.ErrClosed) {
+		told := 0
+		ready := func() { told++ }
+		tun.WhenReadable(ready)
+		tun.Inject([]byte{1})
+		tun.Inject([]byte{2})
+		if told != 1 {
+			t.Errorf("told %d times of two packets, want once", told)
+		}
+		if tun.WhenReadable(ready); told != 2 {
+			t.Error("not told of what was there already")
+		}
+		tun.ReadFrame(b)
+		tun.ReadFrame(b)
+		tun.WhenReadable(ready)
+		if tun.Close(); told != 3 {
+			t.Error("not told of the end")
+		}
+		if _, err := tun.ReadFrame(b); !errors.Is(err, osnet.ErrClosed) {
 			t.Errorf("after Close: %v, want ErrClosed", err)
 		}
 	})
