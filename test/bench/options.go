@@ -42,7 +42,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.rounds, "rounds", 5, "how often all is measured")
 	fs.Float64Var(&o.seconds, "seconds", 3, "length of one TCP test")
 	fs.IntVar(&o.pings, "pings", 500, "echo requests a round, 10 ms apart")
-	fs.DurationVar(&o.trial, "trial", 500*time.Millisecond, "length of one trial of the search for the UDP rate")
+	fs.DurationVar(&o.trial, "trial", 300*time.Millisecond, "length of one trial of the search for the UDP rate")
 	fs.StringVar(&o.out, "out", "test/bench/results", "folder for bench.md, bench.svg and bench.json; \"\" writes none")
 	fs.StringVar(&part, "part", "local", "which benchmarks, separated by commas, or all: "+strings.Join(partNames(), ", "))
 	fs.Func("only", "contenders to measure, separated by commas", list(&o.only))

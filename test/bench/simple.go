@@ -12,15 +12,18 @@ import (
 	"goppptp/test/bench/naive"
 )
 
+// bareName is the contender that all others are held against.
+const bareName = "bare"
+
 // bare is the cable without a tunnel: what is left for all others to lose.
 func bare() *contender {
 	nothing := func(context.Context, *site) error { return nil }
-	return &contender{name: "bare", version: "no tunnel", at: serverOuter, server: nothing, client: nothing}
+	return &contender{name: bareName, version: "no tunnel", at: serverOuter, atClient: clientOuter, server: nothing, client: nothing}
 }
 
 // baseline is package naive, which this program runs as a process of its own.
 func baseline() *contender {
-	c := &contender{name: "naive", at: innerServer, version: "test/bench/naive: one packet per system call, crypto/rc4, crypto/sha1"}
+	c := &contender{name: "naive", at: innerServer, atClient: innerClient, version: "test/bench/naive: one packet per system call, crypto/rc4, crypto/sha1"}
 	c.server = func(ctx context.Context, s *site) (err error) {
 		if s.serverEnd, err = s.b.run(s.dir, "server", nil, "/proc/self/exe", naiveCommand, "server"); err != nil {
 			return err

@@ -11,13 +11,14 @@ import (
 
 // A contender is something that carries packets between two hosts.
 type contender struct {
-	name    string
-	version string
-	missing string                                    // why it cannot take part
-	server  func(context.Context, *site) error        // starts the server and waits until it can be called
-	client  func(context.Context, *site) error        // starts the client; the tunnel may come up later
-	at      netip.Addr                                // the server's address inside the tunnel
-	prepare func(context.Context, *bench) (err error) // once, before the first round; may set missing
+	name     string
+	version  string
+	missing  string                                    // why it cannot take part
+	server   func(context.Context, *site) error        // starts the server and waits until it can be called
+	client   func(context.Context, *site) error        // starts the client; the tunnel may come up later
+	at       netip.Addr                                // the server's address inside the tunnel
+	atClient netip.Addr                                // the client\'s
+	prepare  func(context.Context, *bench) (err error) // once, before the first round; may set missing
 }
 
 // A site is where one contender runs for one round: two hosts, a cable, the

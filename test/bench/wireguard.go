@@ -98,7 +98,7 @@ func newWireguardEnd() (wireguardEnd, error) {
 
 func wireguardTunnel(name string, exe *string) *contender {
 	var ends [2]wireguardEnd // client, server
-	c := &contender{name: name, at: innerServer}
+	c := &contender{name: name, at: innerServer, atClient: innerClient}
 	c.server = func(ctx context.Context, s *site) (err error) {
 		for i := range ends {
 			if ends[i], err = newWireguardEnd(); err != nil {
