@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"net/netip"
 	"os"
 	"os/signal"
 	"syscall"
@@ -40,20 +38,19 @@ func baseline() *contender {
 // naiveCommand is this program's hidden command.
 const naiveCommand = "naive-end"
 
+func init() { hidden[naiveCommand] = runNaive }
+
 // runNaive is one end of the baseline's tunnel, in a process of its own.
-func runNaive(role string, stdout, stderr io.Writer) int {
+func runNaive(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	cfg := naive.Config{Name: "naive0", Local: clientOuter, Remote: serverOuter, Inner: innerClient, InnerRemote: innerServer}
-	if role == "server" {
+	if len(args) == 1 && args[0] == "server" {
 		cfg = naive.Config{Name: "naive0", Local: serverOuter, Remote: clientOuter, Inner: innerServer, InnerRemote: innerClient, Server: true}
 	}
-	if err := naive.Run(ctx, cfg, func() { fmt.Fprintln(stdout, "ready") }); err != nil {
-		fmt.Fprintln(stderr, err)
+	if err := naive.Run(ctx, cfg, func() { fmt.Println("ready") }); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return 0
 }
-
-// innerPrefix is an inner address as an interface has it.
-func innerPrefix(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, 24) }

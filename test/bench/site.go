@@ -33,6 +33,7 @@ type site struct {
 	connect      time.Duration // from the start of the client to the first answer to a ping
 	load         float64       // the most resident memory of the client seen under load, octets
 	loadAtServer float64
+	leftover     []string // files elsewhere to remove in the end
 }
 
 // connectTimeout is how long a contender has to carry its first packet.
@@ -147,6 +148,9 @@ func (s *site) close() {
 		if p != nil {
 			p.stop()
 		}
+	}
+	for _, path := range s.leftover {
+		os.Remove(path)
 	}
 	s.a.close()
 	s.b.close()

@@ -95,7 +95,7 @@ func (s *site) iperf3(ctx context.Context, flows int, down bool, seconds float64
 }
 
 // shortTest is how many octets a second the tests of less than a second move.
-const shortTest = 8 << 20
+const shortTest = 16 << 20
 
 // parseIperf reads iperf3's JSON.
 func parseIperf(text []byte, status error) (iperfEnd, error) {

@@ -118,6 +118,7 @@ func wireguardTunnel(name string, exe *string) *contender {
 // wireguardEnd starts and configures one end.
 func (s *site) wireguardEnd(ctx context.Context, h *host, role, exe string, own, other wireguardEnd, endpoint netip.AddrPort, inner netip.Addr) (*process, error) {
 	socket := "/var/run/wireguard/" + own.name + ".sock"
+	s.leftover = append(s.leftover, socket) // of one that was killed
 	p, err := h.run(s.dir, role, []string{"LOG_LEVEL=error"}, exe, "--foreground", own.name)
 	if err != nil {
 		return nil, err
@@ -132,7 +133,7 @@ func (s *site) wireguardEnd(ctx context.Context, h *host, role, exe string, own,
 	if err := tellWireguard(ctx, p, socket, config+"\n"); err != nil {
 		return p, err
 	}
-	return p, h.address(own.name, innerPrefix(inner), netip.Addr{}, wireguardMTU)
+	return p, h.address(own.name, netip.PrefixFrom(inner, 24), netip.Addr{}, wireguardMTU)
 }
 
 // tellWireguard sends a configuration to the control socket, which appears some

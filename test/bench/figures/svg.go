@@ -28,8 +28,8 @@ const (
 	plotColumns = 2
 	plotMargin  = 24
 	plotGap     = 32
-	panelWidth  = 400
-	labelWidth  = 138
+	panelWidth  = 410
+	labelWidth  = 152
 	valueWidth  = 74
 	barWidth    = panelWidth - labelWidth - valueWidth
 	rowHeight   = 24
