@@ -18,7 +18,7 @@ func local(ctx context.Context, b *bench) error {
 	if _, err := exec.LookPath("iperf3"); err != nil {
 		return errors.New("there is no iperf3 (Debian's package iperf3)")
 	}
-	list := []*contender{bare(), goppptp("goppptp", ""), baseline(), wireguard(), debianWireguard(), openvpn()}
+	list := []*contender{bare(), goppptp("goppptp", ""), baseline(), wireguard("wireguard-go", false), wireguard("wireguard-go-split", true), debianWireguard(), openvpn()}
 	for _, w := range b.with {
 		path, err := filepath.Abs(w.path)
 		if err != nil {
@@ -61,6 +61,7 @@ func (b *bench) prepare(ctx context.Context, all []*contender) ([]*contender, er
 			b.missing(c.name, c.missing)
 			continue
 		}
+		c.split = c.split || b.split
 		b.version(c.name, c.version)
 		list = append(list, c)
 	}

@@ -18,6 +18,7 @@ type contender struct {
 	client   func(context.Context, *site) error        // starts the client; the tunnel may come up later
 	at       netip.Addr                                // the server's address inside the tunnel
 	atClient netip.Addr                                // the client\'s
+	split    bool                                      // on a cable that carries no packets above the MTU
 	prepare  func(context.Context, *bench) (err error) // once, before the first round; may set missing
 }
 
@@ -59,6 +60,11 @@ func (c *contender) open(ctx context.Context, dir string) (_ *site, err error) {
 	}
 	if err := join(s.a, s.b); err != nil {
 		return nil, err
+	}
+	if c.split {
+		if err := split(s.a, s.b); err != nil {
+			return nil, err
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()

@@ -24,10 +24,11 @@ const (
 )
 
 // wireguard is wireguard-go as its authors publish it today, built from the
-// module proxy.
-func wireguard() *contender {
+// module proxy; split, on a cable that carries its UDP packets one by one.
+func wireguard(name string, split bool) *contender {
 	var exe string
-	c := wireguardTunnel("wireguard-go", &exe)
+	c := wireguardTunnel(name, &exe)
+	c.split = split
 	c.prepare = func(ctx context.Context, b *bench) error {
 		version := "latest"
 		cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Version}}", wireguardModule)
@@ -45,6 +46,9 @@ func wireguard() *contender {
 		}
 		exe = filepath.Join(bin, "wireguard")
 		c.version = wireguardModule + " " + version
+		if split {
+			c.version += ", its UDP packets split on the cable as on a real network"
+		}
 		return nil
 	}
 	return c
