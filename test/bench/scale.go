@@ -152,18 +152,22 @@ func (b *bench) scaleRound(ctx context.Context, list []*scaled) (err error) {
 	costs := map[key][]float64{}
 	for range scaleRepeats {
 		for _, m := range scaleTraffic {
-			for _, s := range list {
-				cost, err := locked(b, func() (scale.Cost, error) {
-					return s.rig.Cost(ctx, scale.Traffic{Packets: scalePackets, Rate: scalePace, Size: scaleSize, Train: scaleTrain, Spread: m.spread, Down: m.down})
-				})
-				if err != nil {
-					return fmt.Errorf("%s: %w", s.name, err)
+			_, err := locked(b, func() (none struct{}, err error) {
+				for _, s := range list {
+					cost, err := s.rig.Cost(ctx, scale.Traffic{Packets: scalePackets, Rate: scalePace, Size: scaleSize, Train: scaleTrain, Spread: m.spread, Down: m.down})
+					if err != nil {
+						return none, fmt.Errorf("%s: %w", s.name, err)
+					}
+					if cost.Lost > 0.02 {
+						b.failed(s.name, fmt.Errorf("%s: %.1f %% of the packets did not arrive", m.Key, 100*cost.Lost))
+					}
+					k := key{s, m.Measure}
+					costs[k] = append(costs[k], float64(cost.CPU.Nanoseconds())/1e3)
 				}
-				if cost.Lost > 0.02 {
-					b.failed(s.name, fmt.Errorf("%s: %.1f %% of the packets did not arrive", m.Key, 100*cost.Lost))
-				}
-				k := key{s, m.Measure}
-				costs[k] = append(costs[k], float64(cost.CPU.Nanoseconds())/1e3)
+				return none, nil
+			})
+			if err != nil {
+				return err
 			}
 		}
 	}
@@ -192,7 +196,7 @@ func (b *bench) bringUp(ctx context.Context, s *scaled) error {
 	if err != nil {
 		return err
 	}
-	if s.rig, err = scale.Start(ctx, scale.Options{Program: s.program, Dir: dir, Users: s.sessions}); err != nil {
+	if s.rig, err = scale.Start(ctx, scale.Options{Program: s.program, Dir: dir}); err != nil {
 		return err
 	}
 	if err := s.rig.Prepare(ctx); err != nil {

@@ -15,7 +15,6 @@ import (
 type Options struct {
 	Program string   // goppptp
 	Dir     string   // for files; each Rig has its own
-	Users   int      // how many sessions there will be at most
 	Config  []string // more lines for server.yaml
 }
 
@@ -44,7 +43,7 @@ func Start(ctx context.Context, o Options) (_ *Rig, err error) {
 	if r.Place, err = NewPlace(o.Dir, o.Program); err != nil {
 		return nil, err
 	}
-	if r.Server, err = r.Place.Serve(o.Users, o.Config...); err != nil {
+	if r.Server, err = r.Place.Serve(o.Config...); err != nil {
 		return nil, err
 	}
 	if r.Clients, err = r.Place.Generator(); err != nil {
