@@ -20,19 +20,20 @@ import (
 )
 
 const (
-	udpSize    = 1300                   // octets of a datagram's data
-	udpBatch   = 64                     // datagrams a system call
-	udpTick    = 250 * time.Microsecond // the sender sends what is due that often
-	udpLate    = 2 * time.Millisecond   // of what is due, no more is made up for
-	udpLoss    = 0.001                  // less is no loss
-	udpShort   = 0.97                   // less than this share of the rate was not sent: not a trial of that rate
-	udpTries   = 2                      // a rate at which one of them loses nothing is good
-	udpDrain   = 100 * time.Millisecond // without a packet: no more will come
-	udpBuffer  = 16 << 20               // of the receiver: it is not the one that shall lose
-	udpSlowest = 1000.0                 // packets a second
-	udpStep    = 1.05                   // between rates
-	udpSteps   = 144                    // 1.1 million packets a second
-	udpStride  = 16                     // steps at a time, at first: 2.2 times the rate
+	udpSize     = 1300                   // octets of a datagram's data
+	udpBatch    = 64                     // datagrams a system call
+	udpTick     = 250 * time.Microsecond // the sender sends what is due that often
+	udpLate     = 2 * time.Millisecond   // of what is due, no more is made up for
+	udpLoss     = 0.001                  // less is no loss
+	udpHopeless = 0.05                   // more is not worth another try
+	udpShort    = 0.97                   // less than this share of the rate was not sent: not a trial of that rate
+	udpTries    = 2                      // a rate at which one of them loses nothing is good
+	udpDrain    = 100 * time.Millisecond // without a packet: no more will come
+	udpBuffer   = 16 << 20               // of the receiver: it is not the one that shall lose
+	udpSlowest  = 1000.0                 // packets a second
+	udpStep     = 1.05                   // between rates
+	udpSteps    = 144                    // 1.1 million packets a second
+	udpStride   = 16                     // steps at a time, at first: 2.2 times the rate
 )
 
 // udpAgain are steps above the highest good rate that are tried once more.
@@ -104,6 +105,9 @@ func highestRate(ctx context.Context, try func(context.Context, float64) (trial,
 				best = max(best, t.rate)
 				return true, nil
 			}
+			if float64(t.received) < (1-udpHopeless)*float64(t.sent) {
+				break
+			}
 		}
 		return false, nil
 	}
@@ -152,12 +156,14 @@ func try(ctx context.Context, tx *sender, r *receiver, rate float64, length time
 	if t.sent, t.rate, err = tx.send(ctx, rate, length); err != nil {
 		return t, err
 	}
-	for last := -1; last != r.count(); {
-		last = r.count()
+	for last, since := -1, time.Now(); r.count() < t.sent && time.Since(since) < udpDrain; {
+		if n := r.count(); n != last {
+			last, since = n, time.Now()
+		}
 		select {
 		case <-ctx.Done():
 			return t, context.Cause(ctx)
-		case <-time.After(udpDrain):
+		case <-time.After(udpDrain / 20):
 		}
 	}
 	t.received = r.count()
