@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -75,9 +76,10 @@ func (t *TUN) WriteFrame(parts [][]byte) error {
 		iov[i].Base = unsafe.SliceData(p)
 		iov[i].SetLen(len(p))
 	}
-	var errno unix.Errno
+	var errno syscall.Errno
+	var written uintptr
 	for {
-		_, _, errno = unix.RawSyscall(unix.SYS_WRITEV, uintptr(t.fd), uintptr(unsafe.Pointer(iov)), uintptr(len(parts)))
+		written, _, errno = unix.RawSyscall(unix.SYS_WRITEV, uintptr(t.fd), uintptr(unsafe.Pointer(iov)), uintptr(len(parts)))
 		if errno != unix.EINTR {
 			break
 		}
@@ -85,10 +87,10 @@ func (t *TUN) WriteFrame(parts [][]byte) error {
 	runtime.KeepAlive(parts)
 	clear(iov[:len(parts)])
 	iovecs.Put(iov)
-	switch errno {
-	case 0:
+	switch {
+	case errno == 0 && written > 0:
 		return nil
-	case unix.EBADFD:
+	case errno == unix.EBADFD:
 		return ErrTUNGone
 	}
 	t.refused.Add(1)

@@ -98,22 +98,26 @@ func (p *Poller) run() {
 		}
 	}
 	for p.raw.Read(poll) == nil && n > 0 {
-		p.mu.RLock()
-		for i, e := range p.events[:n] {
-			p.fired[i] = nil
-			// Fd and Pad are what Arm had the kernel keep.
-			if int(e.Fd) < len(p.slots) && p.slots[e.Fd].gen == e.Pad {
-				p.fired[i] = p.slots[e.Fd].watch
-			}
-		}
-		p.mu.RUnlock()
-		for i, w := range p.fired[:n] {
-			if w != nil {
-				w.fire(p.events[i].Pad)
-			}
-		}
-		clear(p.fired[:n])
+		p.dispatch(p.events[:n], p.fired[:n])
 	}
+}
+
+// dispatch calls what events are for; fired is as long, and scratch.
+func (p *Poller) dispatch(events []unix.EpollEvent, fired []*Watch) {
+	p.mu.RLock()
+	for i, e := range events {
+		// Fd and Pad are what Arm had the kernel keep.
+		if int(e.Fd) < len(p.slots) && p.slots[e.Fd].gen == e.Pad {
+			fired[i] = p.slots[e.Fd].watch
+		}
+	}
+	p.mu.RUnlock()
+	for i, w := range fired {
+		if w != nil {
+			w.fire(events[i].Pad)
+		}
+	}
+	clear(fired)
 }
 
 // Add has the poller look after a connection's descriptor, from the first Arm
@@ -231,14 +235,12 @@ func (p *Poller) remove(number int32) {
 	}
 }
 
-// fire calls what w is armed with, if it is still the one that the event is for.
+// fire calls what w is armed with, if an event of this generation is still for it.
 func (w *Watch) fire(gen int32) {
 	w.mu.Lock()
-	ready := w.ready
-	if w.gen != gen {
-		ready = nil
-	} else {
-		w.ready = nil
+	var ready func()
+	if w.gen == gen {
+		ready, w.ready = w.ready, nil
 	}
 	w.mu.Unlock()
 	if ready != nil {

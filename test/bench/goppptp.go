@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/netip"
@@ -34,15 +33,16 @@ mppe: {require: true, bits: [128], stateful: false}
 // goppptp is the product, or another build of it: `goppptp serve` and
 // `goppptp up --foreground`, as a user runs them.
 func goppptp(name, exe string) *contender {
-	c := &contender{name: name, at: innerServer}
+	c := &contender{name: name, at: innerServer, atClient: innerClient}
 	c.prepare = func(ctx context.Context, b *bench) error {
+		source := ""
 		if exe == "" {
 			if err := b.build(ctx); err != nil {
 				return err
 			}
-			exe = b.exe
+			exe, source = b.exe, b.root
 		}
-		c.version = describe(ctx, b.root, exe)
+		c.version = describe(ctx, source, exe)
 		return nil
 	}
 	c.server = func(ctx context.Context, s *site) (err error) {
@@ -82,24 +82,30 @@ func (b *bench) build(ctx context.Context) error {
 	return nil
 }
 
-// describe is what can be said of a build: the commit in it, or the checkout's.
+// describe is what can be said of a build: the commit that Go put into it, or
+// where it was just built, the checkout's.
 func describe(ctx context.Context, root, exe string) string {
-	out, err := exec.CommandContext(ctx, "go", "version", "-m", exe).Output()
-	if err != nil {
-		return "unknown build"
-	}
 	commit, changed := "", ""
-	for line := range bytes.Lines(out) {
-		text := strings.TrimSpace(string(line))
-		if c, ok := strings.CutPrefix(text, "build\tvcs.revision="); ok {
-			commit = c[:min(12, len(c))]
+	if out, err := exec.CommandContext(ctx, "go", "version", "-m", exe).Output(); err == nil {
+		for line := range strings.Lines(string(out)) {
+			line = strings.TrimSpace(line)
+			if c, ok := strings.CutPrefix(line, "build\tvcs.revision="); ok {
+				commit = c
+			}
+			if line == "build\tvcs.modified=true" {
+				changed = ", with changes"
+			}
 		}
-		if text == "build\tvcs.modified=true" {
+	}
+	if commit == "" && root != "" {
+		out, _ := exec.CommandContext(ctx, "git", "-C", root, "rev-parse", "HEAD").Output()
+		commit = strings.TrimSpace(string(out))
+		if out, err := exec.CommandContext(ctx, "git", "-C", root, "status", "--porcelain", "-uno").Output(); err == nil && len(out) > 0 {
 			changed = ", with changes"
 		}
 	}
 	if commit == "" {
 		return "unknown commit"
 	}
-	return "commit " + commit + changed
+	return "commit " + commit[:min(12, len(commit))] + changed
 }

@@ -18,7 +18,7 @@ func local(ctx context.Context, b *bench) error {
 	if _, err := exec.LookPath("iperf3"); err != nil {
 		return errors.New("there is no iperf3 (Debian's package iperf3)")
 	}
-	list := []*contender{bare(), goppptp("goppptp", ""), baseline(), wireguard(), debianWireguard(), openvpn()}
+	list := []*contender{bare(), goppptp("goppptp", ""), baseline(), wireguard("wireguard-go", false), wireguard("wireguard-go-split", true), debianWireguard(), openvpn()}
 	for _, w := range b.with {
 		path, err := filepath.Abs(w.path)
 		if err != nil {
@@ -61,6 +61,7 @@ func (b *bench) prepare(ctx context.Context, all []*contender) ([]*contender, er
 			b.missing(c.name, c.missing)
 			continue
 		}
+		c.split = c.split || b.split
 		b.version(c.name, c.version)
 		list = append(list, c)
 	}
@@ -83,12 +84,21 @@ type gauge struct {
 var gauges []gauge
 
 func init() {
-	gauges = []gauge{{"tcp", measureTCP}, {"memory", measureMemory}, {"connect", measureConnect}}
+	gauges = []gauge{
+		{"tcp", measureTCP(1, false)}, {"tcp", measureTCP(1, true)},
+		{"tcp", measureTCP(4, false)}, {"tcp", measureTCP(4, true)},
+		{"udp", measureUDP(false)}, {"udp", measureUDP(true)},
+		{"rtt", measureRTT},
+		{"memory", measureMemory},
+		{"connect", measureConnect},
+	}
 }
 
 func gaugeNames() (names []string) {
 	for _, g := range gauges {
-		names = append(names, g.name)
+		if !slices.Contains(names, g.name) {
+			names = append(names, g.name)
+		}
 	}
 	return names
 }
@@ -105,7 +115,7 @@ func (b *bench) round(ctx context.Context, round int, list []*contender) ([]*con
 			s.close()
 		}
 	}()
-	out := map[*contender]bool{}
+	out, seen := map[*contender]bool{}, map[string][]reading{}
 	drop := func(c *contender, err error) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -145,12 +155,14 @@ func (b *bench) round(ctx context.Context, round int, list []*contender) ([]*con
 				}
 				continue
 			}
+			seen[s.name] = append(seen[s.name], readings...)
 			for _, r := range readings {
 				b.set.Add("local", s.name, r.Measure, r.value)
 				b.say("  %-20s %-28s %10.4g %s", s.name, r.Key, r.value, r.Unit)
 			}
 		}
 	}
+	addRTT(&b.set, seen)
 	return slices.DeleteFunc(slices.Clone(list), func(c *contender) bool { return out[c] }), nil
 }
 

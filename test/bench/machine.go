@@ -67,7 +67,7 @@ func (b *bench) write() error {
 	if e := os.MkdirAll(b.out, 0o755); e != nil {
 		return e
 	}
-	for name, text := range map[string]string{"bench.md": table, "bench.json": string(values) + "\n"} {
+	for name, text := range map[string]string{"bench.md": table, "bench.svg": b.plot(), "bench.json": string(values) + "\n"} {
 		if e := os.WriteFile(filepath.Join(b.out, name), []byte(text), 0o644); e != nil {
 			return e
 		}

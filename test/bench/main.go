@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -13,9 +14,7 @@ import (
 )
 
 func main() {
-	if len(os.Args) == 3 && os.Args[1] == naiveCommand {
-		os.Exit(runNaive(os.Args[2], os.Stdout, os.Stderr))
-	}
+	runHidden()
 	opts, err := parseOptions(os.Args[1:], os.Stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return
@@ -33,10 +32,24 @@ func main() {
 	}
 }
 
+// hidden are commands that this program gives itself, in processes of their own,
+// with what follows the name. A file that has one adds it in its init.
+var hidden = map[string]func(args []string) int{}
+
+// runHidden runs a hidden command, if this process was started for one.
+func runHidden() {
+	if len(os.Args) < 2 {
+		return
+	}
+	if f := hidden[os.Args[1]]; f != nil {
+		os.Exit(f(os.Args[2:]))
+	}
+}
+
 // run measures and writes what came out. An interrupted run, or one in which a
 // contender failed, is an error; what was measured until then is printed all
 // the same, but only a whole run is written to files.
-func run(ctx context.Context, opts options, out *os.File) (err error) {
+func run(ctx context.Context, opts options, out io.Writer) (err error) {
 	if os.Geteuid() != 0 {
 		return errors.New("needs root, to make network namespaces")
 	}

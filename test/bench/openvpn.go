@@ -18,7 +18,7 @@ import (
 // openvpn is OpenVPN with TLS and AES-128-GCM over UDP, in user space, one
 // process at each end, everything else as it is by itself.
 func openvpn() *contender {
-	c := &contender{name: "openvpn", at: innerServer}
+	c := &contender{name: "openvpn", at: innerServer, atClient: innerClient}
 	exe := "openvpn"
 	c.prepare = func(ctx context.Context, b *bench) error {
 		path, err := exec.LookPath("openvpn")

@@ -19,6 +19,7 @@ type options struct {
 	parts   []string
 	only    []string      // contenders; none: all
 	with    []namedPath   // more builds of goppptp
+	split   bool          // all contenders on a cable that carries no packets above the MTU
 	lock    string        // file to lock around each single measurement
 	measure []string      // local part: kinds of measurement; none: all
 	trial   time.Duration // of the search for the highest rate without loss
@@ -42,7 +43,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.rounds, "rounds", 5, "how often all is measured")
 	fs.Float64Var(&o.seconds, "seconds", 3, "length of one TCP test")
 	fs.IntVar(&o.pings, "pings", 500, "echo requests a round, 10 ms apart")
-	fs.DurationVar(&o.trial, "trial", 500*time.Millisecond, "length of one trial of the search for the UDP rate")
+	fs.DurationVar(&o.trial, "trial", 300*time.Millisecond, "length of one trial of the search for the UDP rate")
 	fs.StringVar(&o.out, "out", "test/bench/results", "folder for bench.md, bench.svg and bench.json; \"\" writes none")
 	fs.StringVar(&part, "part", "local", "which benchmarks, separated by commas, or all: "+strings.Join(partNames(), ", "))
 	fs.Func("only", "contenders to measure, separated by commas", list(&o.only))
@@ -55,6 +56,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		o.with = append(o.with, namedPath{name, path})
 		return nil
 	})
+	fs.BoolVar(&o.split, "split", false, "have no cable carry more than its MTU at once, as a real one")
 	fs.StringVar(&o.lock, "lock", "", "file to lock during each measurement, for several of these on one machine")
 	fs.BoolVar(&quick, "quick", false, "one short round, to see that it works")
 	if err := fs.Parse(args); err != nil {

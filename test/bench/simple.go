@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"net/netip"
 	"os"
 	"os/signal"
 	"syscall"
@@ -12,15 +10,18 @@ import (
 	"goppptp/test/bench/naive"
 )
 
+// bareName is the contender that all others are held against.
+const bareName = "bare"
+
 // bare is the cable without a tunnel: what is left for all others to lose.
 func bare() *contender {
 	nothing := func(context.Context, *site) error { return nil }
-	return &contender{name: "bare", version: "no tunnel", at: serverOuter, server: nothing, client: nothing}
+	return &contender{name: bareName, version: "no tunnel", at: serverOuter, atClient: clientOuter, server: nothing, client: nothing}
 }
 
 // baseline is package naive, which this program runs as a process of its own.
 func baseline() *contender {
-	c := &contender{name: "naive", at: innerServer, version: "test/bench/naive: one packet per system call, crypto/rc4, crypto/sha1"}
+	c := &contender{name: "naive", at: innerServer, atClient: innerClient, version: "test/bench/naive: one packet per system call, crypto/rc4, crypto/sha1"}
 	c.server = func(ctx context.Context, s *site) (err error) {
 		if s.serverEnd, err = s.b.run(s.dir, "server", nil, "/proc/self/exe", naiveCommand, "server"); err != nil {
 			return err
@@ -37,20 +38,19 @@ func baseline() *contender {
 // naiveCommand is this program's hidden command.
 const naiveCommand = "naive-end"
 
+func init() { hidden[naiveCommand] = runNaive }
+
 // runNaive is one end of the baseline's tunnel, in a process of its own.
-func runNaive(role string, stdout, stderr io.Writer) int {
+func runNaive(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	cfg := naive.Config{Name: "naive0", Local: clientOuter, Remote: serverOuter, Inner: innerClient, InnerRemote: innerServer}
-	if role == "server" {
+	if len(args) == 1 && args[0] == "server" {
 		cfg = naive.Config{Name: "naive0", Local: serverOuter, Remote: clientOuter, Inner: innerServer, InnerRemote: innerClient, Server: true}
 	}
-	if err := naive.Run(ctx, cfg, func() { fmt.Fprintln(stdout, "ready") }); err != nil {
-		fmt.Fprintln(stderr, err)
+	if err := naive.Run(ctx, cfg, func() { fmt.Println("ready") }); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return 0
 }
-
-// innerPrefix is an inner address as an interface has it.
-func innerPrefix(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, 24) }

@@ -11,13 +11,15 @@ import (
 
 // A contender is something that carries packets between two hosts.
 type contender struct {
-	name    string
-	version string
-	missing string                                    // why it cannot take part
-	server  func(context.Context, *site) error        // starts the server and waits until it can be called
-	client  func(context.Context, *site) error        // starts the client; the tunnel may come up later
-	at      netip.Addr                                // the server's address inside the tunnel
-	prepare func(context.Context, *bench) (err error) // once, before the first round; may set missing
+	name     string
+	version  string
+	missing  string                                    // why it cannot take part
+	server   func(context.Context, *site) error        // starts the server and waits until it can be called
+	client   func(context.Context, *site) error        // starts the client; the tunnel may come up later
+	at       netip.Addr                                // the server's address inside the tunnel
+	atClient netip.Addr                                // the client\'s
+	split    bool                                      // on a cable that carries no packets above the MTU
+	prepare  func(context.Context, *bench) (err error) // once, before the first round; may set missing
 }
 
 // A site is where one contender runs for one round: two hosts, a cable, the
@@ -32,6 +34,7 @@ type site struct {
 	connect      time.Duration // from the start of the client to the first answer to a ping
 	load         float64       // the most resident memory of the client seen under load, octets
 	loadAtServer float64
+	leftover     []string // files elsewhere to remove in the end
 }
 
 // connectTimeout is how long a contender has to carry its first packet.
@@ -57,6 +60,11 @@ func (c *contender) open(ctx context.Context, dir string) (_ *site, err error) {
 	}
 	if err := join(s.a, s.b); err != nil {
 		return nil, err
+	}
+	if c.split {
+		if err := split(s.a, s.b); err != nil {
+			return nil, err
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
@@ -146,6 +154,9 @@ func (s *site) close() {
 		if p != nil {
 			p.stop()
 		}
+	}
+	for _, path := range s.leftover {
+		os.Remove(path)
 	}
 	s.a.close()
 	s.b.close()

@@ -13,18 +13,6 @@ import (
 	"goppptp/test/bench/figures"
 )
 
-// tcpTests are the flows of the TCP tests.
-var tcpTests = []struct {
-	key, name string
-	flows     int
-	down      bool
-}{
-	{"tcp1-up", "1 flow up", 1, false},
-	{"tcp1-down", "1 flow down", 1, true},
-	{"tcp4-up", "4 flows up", 4, false},
-	{"tcp4-down", "4 flows down", 4, true},
-}
-
 const (
 	groupGoodput = "Goodput"
 	groupCPU     = "CPU of the tunnel's processes"
@@ -35,27 +23,37 @@ const (
 
 // measureTCP moves data with iperf3 and notes what arrived and what CPU time the
 // tunnel's processes took for it.
-func measureTCP(ctx context.Context, b *bench, s *site) ([]reading, error) {
-	var list []reading
-	for _, t := range tcpTests {
+func measureTCP(flows int, down bool) func(context.Context, *bench, *site) ([]reading, error) {
+	key, name := fmt.Sprintf("tcp%d-up", flows), plural(flows, "flow")+" up"
+	if down {
+		key, name = fmt.Sprintf("tcp%d-down", flows), plural(flows, "flow")+" down"
+	}
+	return func(ctx context.Context, b *bench, s *site) ([]reading, error) {
 		before, err := s.cpu()
 		if err != nil {
 			return nil, err
 		}
-		moved, err := s.iperf3(ctx, t.flows, t.down, b.seconds)
+		moved, err := s.iperf3(ctx, flows, down, b.seconds)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", t.name, err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		after, err := s.cpu()
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, reading{figures.Measure{Key: t.key, Name: t.name, Unit: "Mbit/s", Group: groupGoodput, Higher: true}, moved.bitRate / 1e6})
+		list := []reading{{figures.Measure{Key: key, Name: name, Unit: "Mbit/s", Group: groupGoodput, Higher: true}, moved.bitRate / 1e6}}
 		if len(s.ends()) > 0 {
-			list = append(list, reading{figures.Measure{Key: "cpu-" + t.key, Name: t.name, Unit: "s/GB", Group: groupCPU}, (after - before) / (moved.octets / 1e9)})
+			list = append(list, reading{figures.Measure{Key: "cpu-" + key, Name: name, Unit: "s/GB", Group: groupCPU}, (after - before) / (moved.octets / 1e9)})
 		}
+		return list, nil
 	}
-	return list, nil
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // An iperfEnd is the part of iperf3's report that says what was received.
@@ -97,7 +95,7 @@ func (s *site) iperf3(ctx context.Context, flows int, down bool, seconds float64
 }
 
 // shortTest is how many octets a second the tests of less than a second move.
-const shortTest = 8 << 20
+const shortTest = 16 << 20
 
 // parseIperf reads iperf3's JSON.
 func parseIperf(text []byte, status error) (iperfEnd, error) {

@@ -24,10 +24,11 @@ const (
 )
 
 // wireguard is wireguard-go as its authors publish it today, built from the
-// module proxy.
-func wireguard() *contender {
+// module proxy; split, on a cable that carries its UDP packets one by one.
+func wireguard(name string, split bool) *contender {
 	var exe string
-	c := wireguardTunnel("wireguard-go", &exe)
+	c := wireguardTunnel(name, &exe)
+	c.split = split
 	c.prepare = func(ctx context.Context, b *bench) error {
 		version := "latest"
 		cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Version}}", wireguardModule)
@@ -45,6 +46,9 @@ func wireguard() *contender {
 		}
 		exe = filepath.Join(bin, "wireguard")
 		c.version = wireguardModule + " " + version
+		if split {
+			c.version += ", its UDP packets split on the cable as on a real network"
+		}
 		return nil
 	}
 	return c
@@ -98,7 +102,7 @@ func newWireguardEnd() (wireguardEnd, error) {
 
 func wireguardTunnel(name string, exe *string) *contender {
 	var ends [2]wireguardEnd // client, server
-	c := &contender{name: name, at: innerServer}
+	c := &contender{name: name, at: innerServer, atClient: innerClient}
 	c.server = func(ctx context.Context, s *site) (err error) {
 		for i := range ends {
 			if ends[i], err = newWireguardEnd(); err != nil {
@@ -118,6 +122,7 @@ func wireguardTunnel(name string, exe *string) *contender {
 // wireguardEnd starts and configures one end.
 func (s *site) wireguardEnd(ctx context.Context, h *host, role, exe string, own, other wireguardEnd, endpoint netip.AddrPort, inner netip.Addr) (*process, error) {
 	socket := "/var/run/wireguard/" + own.name + ".sock"
+	s.leftover = append(s.leftover, socket) // of one that was killed
 	p, err := h.run(s.dir, role, []string{"LOG_LEVEL=error"}, exe, "--foreground", own.name)
 	if err != nil {
 		return nil, err
@@ -132,7 +137,7 @@ func (s *site) wireguardEnd(ctx context.Context, h *host, role, exe string, own,
 	if err := tellWireguard(ctx, p, socket, config+"\n"); err != nil {
 		return p, err
 	}
-	return p, h.address(own.name, innerPrefix(inner), netip.Addr{}, wireguardMTU)
+	return p, h.address(own.name, netip.PrefixFrom(inner, 24), netip.Addr{}, wireguardMTU)
 }
 
 // tellWireguard sends a configuration to the control socket, which appears some

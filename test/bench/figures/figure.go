@@ -26,7 +26,7 @@ func (f Figure) Summary() Summary { return Summarize(f.Values) }
 // A Set is the figures of a run, in the order in which they first appeared. The
 // zero value is empty and ready.
 type Set struct {
-	Figures []Figure
+	Figures []Figure `json:"figures"`
 }
 
 // Add appends the value of another round.

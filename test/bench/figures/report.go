@@ -22,7 +22,7 @@ type Report struct {
 	Versions []Version `json:"versions"`
 	Missing  []Version `json:"missing,omitempty"`
 	Failed   []Version `json:"failed,omitempty"`
-	Set      `json:"set"`
+	Set
 	Outcomes []Outcome         `json:"-"`
 	Titles   map[string]string `json:"-"` // of the parts
 }

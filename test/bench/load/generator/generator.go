@@ -172,29 +172,27 @@ func (g *Generator) Down(ctx context.Context) (orderly int) {
 	return int(good.Load())
 }
 
-// Addresses returns the tunnel addresses of the sessions that were set up, in
-// order: each session's own, and the server's end.
-func (g *Generator) Addresses() (own, server []netip.Addr) {
-	for _, s := range g.all() {
-		s.mu.Lock()
-		own, server = append(own, s.local), append(server, s.remote)
-		s.mu.Unlock()
-	}
-	return own, server
+// A Target is a session that is up, as others see it.
+type Target struct {
+	Addr    netip.Addr // inside the tunnel
+	Session uint32     // its number
 }
 
-// Alive returns how many sessions are up now.
-func (g *Generator) Alive() int {
-	n := 0
+// Targets returns the sessions that are up now, in order.
+func (g *Generator) Targets() []Target {
+	var out []Target
 	for _, s := range g.all() {
 		s.mu.Lock()
 		if s.state == up {
-			n++
+			out = append(out, Target{s.local, uint32(s.index)})
 		}
 		s.mu.Unlock()
 	}
-	return n
+	return out
 }
+
+// Alive returns how many sessions are up now.
+func (g *Generator) Alive() int { return len(g.Targets()) }
 
 func (g *Generator) all() []*session {
 	g.mu.Lock()

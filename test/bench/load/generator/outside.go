@@ -10,23 +10,26 @@ import (
 )
 
 // Outside is a UDP socket beyond the server: it checks and counts what comes, and
-// may send it back.
+// sends it back where it is told to.
 type Outside struct {
 	conn   *net.UDPConn
-	answer bool
+	answer atomic.Bool
 	reader sync.WaitGroup
 
 	packets, numbers, octets, bad atomic.Uint64
 }
 
-// NewOutside serves conn until Close; with answer it sends back what comes.
-func NewOutside(conn *net.UDPConn, answer bool) *Outside {
+// NewOutside serves conn until Close.
+func NewOutside(conn *net.UDPConn) *Outside {
 	conn.SetReadBuffer(8 << 20)
 	conn.SetWriteBuffer(8 << 20)
-	o := &Outside{conn: conn, answer: answer}
+	o := &Outside{conn: conn}
 	o.reader.Go(o.read)
 	return o
 }
+
+// Answer says whether what comes is sent back.
+func (o *Outside) Answer(yes bool) { o.answer.Store(yes) }
 
 func (o *Outside) read() {
 	buf := make([]byte, 1<<16)
@@ -46,7 +49,7 @@ func (o *Outside) read() {
 		o.packets.Add(1)
 		o.numbers.Add(number)
 		o.octets.Add(uint64(n) + 28)
-		if o.answer {
+		if o.answer.Load() {
 			o.conn.WriteToUDPAddrPort(buf[:n], from)
 		}
 	}
@@ -57,19 +60,17 @@ func (o *Outside) Count() (c Count, bad uint64) {
 	return Count{Packets: o.packets.Load(), Numbers: o.numbers.Load(), Octets: o.octets.Load()}, o.bad.Load()
 }
 
-// Send sends packets of size octets (with IP) to the sessions whose addresses those
-// are, the number of the first being first: train of them to each in turn, at rate
-// packets a second, or as fast as they go where that is 0.
-func (o *Outside) Send(to []netip.Addr, first, packets, train, size int, rate float64) Sent {
+// Send sends packets of size octets (with IP) to sessions: train of them to each in
+// turn, at rate packets a second, or as fast as they go where that is 0.
+func (o *Outside) Send(to []Target, packets, train, size int, rate float64) Sent {
 	var sent Sent
 	var buf []byte
 	start := time.Now()
 	for sent.Packets < uint64(packets) {
-		turn := int(sent.Packets) / max(train, 1)
-		k := turn % len(to)
+		t := to[int(sent.Packets)/max(train, 1)%len(to)]
 		number := sent.Packets + 1
-		buf = AppendMark(buf[:0], Nobody, uint32(first+k), number, max(size, MinSize)-28)
-		if _, err := o.conn.WriteToUDPAddrPort(buf, netip.AddrPortFrom(to[k], Port)); err == nil {
+		buf = AppendMark(buf[:0], Nobody, t.Session, number, max(size, MinSize)-28)
+		if _, err := o.conn.WriteToUDPAddrPort(buf, netip.AddrPortFrom(t.Addr, Port)); err == nil {
 			sent.Octets += uint64(len(buf) + 28)
 			sent.Numbers += number
 		}

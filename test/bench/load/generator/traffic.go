@@ -294,7 +294,7 @@ func (g *Generator) Send(ctx context.Context, l Load) (Sent, error) {
 	if l.Count == 0 {
 		l.Count = len(all) - l.First
 	}
-	if l.First < 0 || l.Count <= 0 || l.First+l.Count > len(all) {
+	if l.First < 0 || l.Count <= 0 || l.Across < 0 || l.First+l.Count > len(all) {
 		return Sent{}, errors.New("generator: no such sessions")
 	}
 	if l.Train = max(l.Train, 1); l.Size == 0 {
@@ -302,7 +302,12 @@ func (g *Generator) Send(ctx context.Context, l Load) (Sent, error) {
 	}
 	l.Train = min(l.Train, osnet.BatchSize)
 	sessions := all[l.First : l.First+l.Count]
-	own, _ := g.Addresses()
+	var others []Target // whom each session sends to, where that is another one
+	if l.Across > 0 {
+		for k := range sessions {
+			others = append(others, all[(l.First+k+l.Across)%len(all)].target())
+		}
+	}
 	room := make([]byte, l.Train*(headroom+max(l.Size, MinSize)))
 	slots := make([][]byte, l.Train)
 	for i := range slots {
@@ -324,13 +329,14 @@ func (g *Generator) Send(ctx context.Context, l Load) (Sent, error) {
 		k := turn % len(sessions)
 		s := sessions[k]
 		for i := range n {
-			number, from, to, ok := s.stamp(&l, all, own, l.First+k)
+			number, from, to, session, ok := s.stamp(&l, others, k)
 			if !ok {
 				n = i
 				break
 			}
 			sent.Numbers += number
-			sent.Octets += uint64(len(AppendPacket(slots[i][:headroom], from, to.addr, uint32(s.index), to.session, number, l.Size)) - headroom)
+			packet := AppendPacket(slots[i][:headroom], from, to, uint32(s.index), session, number, l.Size)
+			sent.Octets += uint64(len(packet) - headroom)
 		}
 		if n == 0 {
 			if g.Alive() == 0 {
@@ -351,29 +357,29 @@ func (g *Generator) Send(ctx context.Context, l Load) (Sent, error) {
 	return sent, ctx.Err()
 }
 
-// target is whom a packet is for.
-type target struct {
-	addr    netip.AddrPort
-	session uint32 // whose it is when it comes out again
+func (s *session) target() Target {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Target{s.local, uint32(s.index)}
 }
 
-// stamp gives the next packet its number and its addresses; false when the
-// session is over.
-func (s *session) stamp(l *Load, all []*session, own []netip.Addr, at int) (number uint64, from netip.AddrPort, to target, ok bool) {
+// stamp gives the next packet its number and its addresses, and says which
+// session it is for; ok is false when s is over. others[k] is whom s sends to; without
+// any it is l.To.
+func (s *session) stamp(l *Load, others []Target, k int) (number uint64, from, to netip.AddrPort, session uint32, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state != up {
-		return 0, from, to, false
+		return 0, from, to, 0, false
 	}
-	to = target{l.To, uint32(s.index)}
-	if l.Across != 0 {
-		other := (at + l.Across) % len(all)
-		to = target{netip.AddrPortFrom(own[other], Port), uint32(all[other].index)}
-	} else if !l.To.Addr().IsValid() || l.To.Addr().IsUnspecified() {
-		to.addr = netip.AddrPortFrom(s.remote, l.To.Port())
+	to, session = l.To, uint32(s.index)
+	if others != nil {
+		to, session = netip.AddrPortFrom(others[k].Addr, Port), others[k].Session
+	} else if !to.Addr().IsValid() || to.Addr().IsUnspecified() {
+		to = netip.AddrPortFrom(s.remote, to.Port())
 	}
 	s.number++
-	return s.number, netip.AddrPortFrom(s.local, Port), to, true
+	return s.number, netip.AddrPortFrom(s.local, Port), to, session, true
 }
 
 // transmit encrypts the IP packets at slots[i][headroom:] and sends them in order.

@@ -2,10 +2,13 @@
 // a network namespace of its own, with package generator's sessions at the other
 // end of a cable.
 //
-//	p, err := scale.NewPlace(dir, program)
-//	defer p.Close()
-//	s, err := p.Serve(1000)
-//	g, err := p.Generator()
+//	r, err := scale.Start(ctx, scale.Options{Program: program, Dir: dir, Users: 1000})
+//	defer r.Close()
+//	err = r.Prepare(ctx)
+//	up, err := r.Up(ctx, 1000)
+//	memory, err := r.Memory(ctx, 3*time.Second)
+//	cost, err := r.Cost(ctx, scale.Traffic{Packets: 20000, Rate: 10000, Size: 1000, Train: 16, Spread: true})
+//	ended, rate := r.Down(ctx)
 //
 // # How memory is counted
 //

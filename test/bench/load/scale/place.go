@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"runtime"
 	"syscall"
 
@@ -25,7 +24,7 @@ var (
 	ServerAddr = netip.MustParseAddr("192.0.2.1")
 	clientAddr = netip.MustParseAddr("192.0.2.2")
 	clientNet  = netip.MustParsePrefix("10.64.0.0/15")
-	TunnelAddr = netip.MustParseAddr("10.63.255.254")
+	tunnelAddr = netip.MustParseAddr("10.63.255.254")
 )
 
 // pool are the clients' addresses inside.
@@ -177,6 +176,9 @@ func ipNet(p netip.Prefix) *net.IPNet {
 
 // Close takes it away.
 func (p *Place) Close() {
+	if p == nil {
+		return
+	}
 	p.server.close()
 	p.client.close()
 }
@@ -228,8 +230,9 @@ func (p *Place) dial(ctx context.Context, source netip.Addr) (conn net.Conn, err
 	return conn, err
 }
 
-// Outside opens a UDP socket on the server's host.
-func (p *Place) Outside(answer bool) (*generator.Outside, error) {
+// Outside opens a UDP socket on the server's host, at the addresses of all its
+// ends of tunnels.
+func (p *Place) Outside() (*generator.Outside, error) {
 	var conn *net.UDPConn
 	err := p.server.do(func() (err error) {
 		conn, err = net.ListenUDP("udp4", &net.UDPAddr{Port: generator.Port})
@@ -238,18 +241,11 @@ func (p *Place) Outside(answer bool) (*generator.Outside, error) {
 	if err != nil {
 		return nil, err
 	}
-	return generator.NewOutside(conn, answer), nil
+	return generator.NewOutside(conn), nil
 }
 
-// InServer runs a program in the server's host and gives what it says.
-func (p *Place) InServer(name string, args ...string) ([]byte, error) {
-	var out []byte
-	err := p.server.do(func() (err error) {
-		out, err = exec.Command(name, args...).CombinedOutput()
-		return err
-	})
-	return out, err
-}
+// outside is where clients reach it: at the server's end of their tunnel.
+var outside = netip.AddrPortFrom(netip.Addr{}, generator.Port)
 
 // RaiseFiles lets this process, and those it starts, have as many open files as
 // the machine allows; a server has two for each session.
@@ -269,6 +265,3 @@ func RaiseFiles() error {
 	}
 	return nil
 }
-
-// netip4 is an address with the port of the generator.
-func netip4(a netip.Addr) netip.AddrPort { return netip.AddrPortFrom(a, generator.Port) }

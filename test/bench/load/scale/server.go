@@ -24,7 +24,7 @@ type Server struct {
 // returns when it serves. more are further lines of its configuration.
 func (p *Place) Serve(users int, more ...string) (*Server, error) {
 	var text strings.Builder
-	fmt.Fprintf(&text, "local: %v\nremote: [%s]\nmppe: {require: true, bits: [128]}\n", TunnelAddr, pool)
+	fmt.Fprintf(&text, "local: %v\nremote: [%s]\nmppe: {require: true, bits: [128]}\n", tunnelAddr, pool)
 	for _, line := range more {
 		text.WriteString(line + "\n")
 	}
