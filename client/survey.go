@@ -155,6 +155,9 @@ func (t *surveyTUN) WhenReadable(ready func()) error {
 	return nil
 }
 
+// Linger does not wait.
+func (t *surveyTUN) Linger(time.Duration) (bool, error) { return false, nil }
+
 // tell calls ready, once.
 func (t *surveyTUN) tell() {
 	t.readyMu.Lock()

@@ -41,10 +41,10 @@ func (t *TUN) ReadFrame(b []byte) (int, error) {
 	}
 	defer t.mu.RUnlock()
 	for {
-		n, err := unix.Read(t.fd, b)
+		n, _, err := unix.RawSyscall(unix.SYS_READ, uintptr(t.fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 		switch err {
-		case nil:
-			return n, nil
+		case 0:
+			return int(n), nil
 		case unix.EINTR:
 			continue
 		case unix.EAGAIN:
@@ -79,7 +79,7 @@ func (t *TUN) WriteFrame(parts [][]byte) error {
 	var errno syscall.Errno
 	var written uintptr
 	for {
-		written, _, errno = unix.Syscall(unix.SYS_WRITEV, uintptr(t.fd), uintptr(unsafe.Pointer(iov)), uintptr(len(parts)))
+		written, _, errno = unix.RawSyscall(unix.SYS_WRITEV, uintptr(t.fd), uintptr(unsafe.Pointer(iov)), uintptr(len(parts)))
 		if errno != unix.EINTR {
 			break
 		}
@@ -120,11 +120,14 @@ func (t *TUN) detached() bool {
 // Reading and writing say ErrClosed from then on.
 func (t *TUN) Close() error {
 	t.mu.Lock()
-	fd := t.fd
-	t.fd = -1
+	fd, h := t.fd, t.hot
+	t.fd, t.hot = -1, nil
 	t.mu.Unlock()
 	if fd < 0 {
 		return nil
+	}
+	if h != nil {
+		h.file.Close() // wakes up who lingers
 	}
 	t.watch.Close()
 	close(t.old.closing)

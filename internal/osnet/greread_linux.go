@@ -7,7 +7,6 @@ import (
 	"os"
 	"runtime"
 	"sync/atomic"
-	"syscall"
 	"time"
 	"unsafe"
 
@@ -40,7 +39,7 @@ func (r *reader) init(g *GRE) {
 	}
 	r.try = func(fd uintptr) bool {
 		for {
-			n, _, errno := syscall.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.hdrs[0])),
+			n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.hdrs[0])),
 				uintptr(r.want), unix.MSG_DONTWAIT, 0, 0)
 			switch errno {
 			case 0:

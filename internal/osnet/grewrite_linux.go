@@ -141,7 +141,7 @@ func (w *writer) send(fd uintptr) bool {
 	w.errno = 0
 	retries := 4
 	for w.first < w.count {
-		n, _, errno := syscall.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&w.hdrs[w.first])),
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&w.hdrs[w.first])),
 			uintptr(w.count-w.first), unix.MSG_DONTWAIT, 0, 0)
 		switch {
 		case errno == 0:

@@ -49,8 +49,9 @@ type TUN struct {
 	release  func() // of the poller
 	refused  atomic.Uint64
 
-	mu sync.RWMutex // held for reading while fd is used
-	fd int          // -1: closed
+	mu  sync.RWMutex // held for reading while fd is used
+	fd  int          // mu guards; -1: closed
+	hot *hot         // mu guards; nil unless Linger is in use
 
 	old old
 }

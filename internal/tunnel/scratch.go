@@ -18,21 +18,15 @@ const slotSize = 2048
 // scratch is the room in which the packets of one batch are worked on. It
 // belongs to whoever works, and not to a session: those that wait need none.
 type scratch struct {
-	// Out: a frame of the TUN, and the packets it was cut into.
+	engine mppe.Engine
+
+	// Out: a frame of the TUN, and what cuts it into packets.
 	frame    [offload.MaxFrame]byte
 	splitter offload.Splitter
-	room     []byte // batchSize slots
-	slotSize int
-	packets  [][]byte // room before each, then the IP packet
-	whole    [][]byte // those of them that go out
-	starts   []int    // where their PPP frames begin
-	batch    [][]byte // GRE packets
 
-	// In: decrypted MPPE packets.
+	// In: decrypted MPPE packets, and what joins those of one flow.
 	opened [][]byte
 	joiner offload.Joiner
-
-	engine mppe.Engine
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
@@ -41,17 +35,31 @@ func getScratch() *scratch { return scratches.Get().(*scratch) }
 
 func putScratch(x *scratch) { scratches.Put(x) }
 
-// slots has room for packets of n octets in each slot.
-func (x *scratch) slots(n int) {
-	if n > x.slotSize {
-		x.slotSize = max(slotSize, (n+63)&^63)
-		x.room = make([]byte, batchSize*x.slotSize)
-	}
+// A load is a batch of packets on the way from the TUN to the socket.
+type load struct {
+	room     []byte // batchSize slots
+	slotSize int
+	packets  [][]byte // in slots: room before each, then the IP packet
+	whole    [][]byte // those of them that go out
+	starts   []int    // where their PPP frames begin
+	batch    [][]byte // GRE packets
 }
 
-func (x *scratch) slot(i int) []byte {
-	if x.room == nil {
-		x.slots(slotSize)
+var loads = sync.Pool{New: func() any { return new(load) }}
+
+// getLoad returns a load with slots of n octets.
+func getLoad(n int) *load {
+	l := loads.Get().(*load)
+	if n > l.slotSize {
+		l.slotSize = max(slotSize, (n+63)&^63)
+		l.room = make([]byte, batchSize*l.slotSize)
 	}
-	return x.room[i*x.slotSize : (i+1)*x.slotSize : (i+1)*x.slotSize]
+	l.packets, l.batch = l.packets[:0], l.batch[:0]
+	return l
+}
+
+func putLoad(l *load) { loads.Put(l) }
+
+func (l *load) slot(i int) []byte {
+	return l.room[i*l.slotSize : (i+1)*l.slotSize : (i+1)*l.slotSize]
 }

@@ -27,6 +27,10 @@ type TUN interface {
 	// WhenReadable has ready called once, as soon as ReadFrame has a frame or
 	// an error. ready does not block.
 	WhenReadable(ready func()) error
+	// Linger waits for a frame for up to d and reports whether there is one, or an
+	// error. It wakes up sooner than WhenReadable and costs more; it may also not
+	// wait at all.
+	Linger(d time.Duration) (bool, error)
 	// WriteFrame writes the frame that the parts make together.
 	WriteFrame(parts [][]byte) error
 	// Offload tells which packets may be written joined to larger ones.
@@ -42,7 +46,7 @@ type Config struct {
 	// CallID is what the peer puts into packets to us, PeerCallID what we put
 	// into packets to the peer.
 	CallID, PeerCallID uint16
-	// Workers move the packets that come from the TUN; nil: the session's own.
+	// Workers do what Hand asks for; nil: the session's own.
 	Workers *Workers
 	// Send sends GRE packets, from their GRE header on, to the peer. It is not
 	// called concurrently and must not keep the packets.
@@ -127,7 +131,7 @@ func New(cfg Config) *Session {
 	}
 	s := &Session{cfg: cfg, link: ppp.NewLink(cfg.PPP), born: time.Now()}
 	s.loop.do, s.loop.start = s.attend, onOwnGoroutine
-	s.send.pump.do, s.send.pump.start = s.transmit, cfg.Workers.start
+	s.send.pump.do, s.send.pump.start = s.transmit, onOwnGoroutine
 	s.send.ready = s.send.pump.wake
 	s.recv.desk.do, s.recv.desk.start = s.receiveHanded, cfg.Workers.start
 	s.acks.policy = gre.Acks{Delay: ackDelay, Every: ackEvery}

@@ -19,9 +19,9 @@ const (
 	// on, ackEvery how many packets are received at most without one.
 	ackDelay = 100 * time.Millisecond
 	ackEvery = 16
-	// turnBatches is how many batches are sent before other sessions have their
-	// turn.
-	turnBatches = 8
+	// lingerTime is how long the pump of a TUN that packets come from waits for
+	// the next ones, before it goes to sleep.
+	lingerTime = 100 * time.Millisecond
 	// tunFailures is how many reads in a row may fail before the interface
 	// counts as gone: single ones fail for what is in a packet.
 	tunFailures = 100
@@ -29,9 +29,10 @@ const (
 
 // A transmitter is the way out: what it takes to send a packet of a call.
 type transmitter struct {
-	pump     turn   // moves packets from the TUN to the peer
-	ready    func() // wakes it
-	failures int    // owned by pump: reads in a row that failed
+	pump     turn      // moves packets from the TUN to the peer
+	ready    func()    // wakes it
+	failures int       // owned by pump: reads in a row that failed
+	woken    time.Time // owned by pump: when it was, last
 
 	mu sync.Mutex // guards the rest, and the order of packets on the wire
 
@@ -105,31 +106,30 @@ func (s *Session) allowIPv6(yes bool) {
 	s.recv.mu.Unlock()
 }
 
-// transmit is the pump's work: it sends what the TUN has, some batches of it,
-// and then lets others have the processor.
+// transmit is the pump's work: it sends what the TUN has. While packets keep
+// coming it waits for more of them, so that they find it awake.
 func (s *Session) transmit() {
 	t := &s.send
 	t.mu.Lock()
-	tun, mtu := t.tun, t.mtu
+	tun, size := t.tun, headroom+t.mtu
 	t.mu.Unlock()
-	x := getScratch()
-	defer putScratch(x)
-	x.slots(headroom + mtu)
-	// What a frame was cut into is all sent here: others need the scratch.
-	for n := 0; n < turnBatches || !x.splitter.Empty(); n++ {
-		err := s.gather(x, tun)
-		if len(x.packets) > 0 {
-			s.sendPackets(x)
-			t.failures = 0
+	now := time.Now()
+	busy := now.Sub(t.woken) < lingerTime
+	t.woken = now
+	for {
+		err := s.sendAll(tun, size)
+		more := false
+		if err == nil && busy {
+			more, err = tun.Linger(lingerTime)
 		}
-		if err == nil && len(x.packets) == batchSize {
-			continue
-		}
-		if err == nil {
-			// There is no more. What comes while we say so wakes us at once.
+		if err == nil && !more {
+			// What comes while we say so wakes us at once.
 			if err = tun.WhenReadable(t.ready); err == nil {
 				return
 			}
+		}
+		if err == nil {
+			continue
 		}
 		s.stats.tunErrors.Add(1)
 		if t.failures++; t.failures >= tunFailures || isGone(err) {
@@ -137,22 +137,38 @@ func (s *Session) transmit() {
 			return
 		}
 	}
-	t.pump.wake()
+}
+
+// sendAll sends packets from the TUN until it has no more.
+func (s *Session) sendAll(tun TUN, size int) error {
+	x := getScratch()
+	defer putScratch(x)
+	for {
+		l := getLoad(size)
+		err := s.gather(l, x, tun)
+		full := len(l.packets) == batchSize
+		if len(l.packets) > 0 {
+			s.send.failures = 0
+		}
+		s.sendPackets(l, x)
+		if err != nil || !full {
+			return err
+		}
+	}
 }
 
 // gather fills the slots with packets from the TUN, until there are no more of
 // either.
-func (s *Session) gather(x *scratch, tun TUN) error {
-	x.packets = x.packets[:0]
-	for len(x.packets) < batchSize {
-		slot := x.slot(len(x.packets))
+func (s *Session) gather(l *load, x *scratch, tun TUN) error {
+	for len(l.packets) < batchSize {
+		slot := l.slot(len(l.packets))
 		n, err := x.splitter.Next(slot[headroom:])
 		if err != nil { // larger than the MTU
 			s.stats.tunErrors.Add(1)
 			continue
 		}
 		if n > 0 {
-			x.packets = append(x.packets, slot[:headroom+n])
+			l.packets = append(l.packets, slot[:headroom+n])
 			continue
 		}
 		if n, err = tun.ReadFrame(x.frame[:]); err != nil || n == 0 {
@@ -165,18 +181,19 @@ func (s *Session) gather(x *scratch, tun TUN) error {
 	return nil
 }
 
-// sendPackets sends the IP packets x.packets[i][headroom:].
-func (s *Session) sendPackets(x *scratch) {
+// sendPackets sends the IP packets l.packets[i][headroom:].
+func (s *Session) sendPackets(l *load, x *scratch) {
 	t := &s.send
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.mode == modeClosed || t.mode == modeEncrypted && t.sealer == nil {
-		s.stats.closed.Add(uint64(len(x.packets)))
+		s.stats.closed.Add(uint64(len(l.packets)))
+		putLoad(l)
 		return
 	}
-	x.starts, x.whole = x.starts[:0], x.whole[:0]
+	l.starts, l.whole = l.starts[:0], l.whole[:0]
 	var octets uint64
-	for _, p := range x.packets {
+	for _, p := range l.packets {
 		protocol := ppp.ProtocolIP
 		if p[headroom]>>4 == 6 {
 			protocol = ppp.ProtocolIPv6
@@ -197,20 +214,20 @@ func (s *Session) sendPackets(x *scratch) {
 			i -= 2
 			p[i], p[i+1] = 0xff, 0x03
 		}
-		x.starts = append(x.starts, i)
-		x.whole = append(x.whole, p)
+		l.starts = append(l.starts, i)
+		l.whole = append(l.whole, p)
 	}
 	x.engine.Run()
-	x.batch = x.batch[:0]
-	for k, p := range x.whole {
-		x.batch = append(x.batch, s.number(p, x.starts[k], k == 0))
+	for k, p := range l.whole {
+		l.batch = append(l.batch, s.number(p, l.starts[k], k == 0))
 	}
-	if len(x.batch) == 0 {
+	if len(l.batch) == 0 {
+		putLoad(l)
 		return
 	}
-	s.stats.txPackets.Add(uint64(len(x.batch)))
+	s.stats.txPackets.Add(uint64(len(l.batch)))
 	s.stats.txBytes.Add(octets)
-	s.hand(x.batch)
+	s.hand(l)
 }
 
 // circles reports whether an IP packet is one of our own GRE packets, which a
@@ -244,116 +261,4 @@ func (s *Session) number(p []byte, i int, withAck bool) []byte {
 	i -= h.Len()
 	h.Put(p[i:], length)
 	return p[i:]
-}
-
-// hand gives GRE packets to the socket. t.mu is held.
-func (s *Session) hand(batch [][]byte) {
-	if a := s.send.acked.Swap(0); a != 0 {
-		s.send.seq.Acked(uint32(a))
-	}
-	if err := s.cfg.Send(batch); err != nil {
-		s.stats.sendErrors.Add(1)
-		if s.sendErr.Swap(&err) == nil {
-			s.cfg.Log.Warn("cannot send to the peer", "error", err)
-		}
-	}
-}
-
-// sendFrame sends a PPP frame of a control protocol.
-func (s *Session) sendFrame(frame []byte) {
-	s.send.mu.Lock()
-	defer s.send.mu.Unlock()
-	p := append(make([]byte, gre.MaxHeaderLen, gre.MaxHeaderLen+len(frame)), frame...)
-	s.hand([][]byte{s.number(p, gre.MaxHeaderLen, true)})
-}
-
-// acknowledge sends an acknowledgement on its own if one is due.
-func (s *Session) acknowledge(now time.Time) {
-	if s.acks.expired(now) {
-		s.sendAck()
-	}
-}
-
-// acknowledgeMany sends one if many packets have come without.
-func (s *Session) acknowledgeMany(now time.Time) {
-	many, arm := s.acks.check(now)
-	if many {
-		s.sendAck()
-	} else if arm {
-		s.notify(noticeAck)
-	}
-}
-
-func (s *Session) sendAck() {
-	t := &s.send
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	ack, ok := s.acks.take()
-	if !ok {
-		return
-	}
-	x := getScratch()
-	defer putScratch(x)
-	h := t.seq.AckOnly(ack)
-	p := x.slot(0)
-	x.batch = append(x.batch[:0], p[:h.Put(p, 0)])
-	s.hand(x.batch)
-}
-
-// ackState is what the way in leaves for the way out to acknowledge.
-type ackState struct {
-	mu     sync.Mutex // guards the rest; may be taken while holding the others
-	policy gre.Acks
-	many   bool      // enough has come to say so at once
-	armed  time.Time // when the loop looks; zero: it does not
-	waits  bool
-}
-
-func (a *ackState) received(now time.Time, seq uint32) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.policy.Received(now, seq) {
-		a.many = true
-	}
-	a.waits = true
-}
-
-// check reports after a batch whether to acknowledge at once, or else whether
-// the loop's timer is to be armed. While it is armed the loop need not be told
-// of more.
-func (a *ackState) check(now time.Time) (many, arm bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.many {
-		return true, false
-	}
-	if a.waits && a.armed.IsZero() {
-		a.armed = now.Add(a.policy.Delay)
-		return false, true
-	}
-	return false, false
-}
-
-func (a *ackState) take() (uint32, bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.many, a.waits = false, false
-	return a.policy.Take()
-}
-
-func (a *ackState) deadline() time.Time {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.armed
-}
-
-// expired disarms a timer that has run out and reports whether it had.
-func (a *ackState) expired(now time.Time) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.armed.IsZero() || now.Before(a.armed) {
-		return false
-	}
-	a.armed = time.Time{}
-	return true
 }

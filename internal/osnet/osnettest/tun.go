@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"time"
 
 	"goppptp/internal/offload"
 	"goppptp/internal/osnet"
@@ -193,3 +194,6 @@ func (t *TUN) Close() error {
 	})
 	return nil
 }
+
+// Linger is that of osnet.TUN; it does not wait.
+func (t *TUN) Linger(time.Duration) (bool, error) { return false, nil }
