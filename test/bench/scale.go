@@ -196,7 +196,7 @@ func (b *bench) bringUp(ctx context.Context, s *scaled) error {
 	if err != nil {
 		return err
 	}
-	if s.rig, err = scale.Start(ctx, scale.Options{Program: s.program, Dir: dir}); err != nil {
+	if s.rig, err = scale.Start(ctx, scale.Options{Program: s.program, Dir: dir, Clients: s.sessions}); err != nil {
 		return err
 	}
 	if err := s.rig.Prepare(ctx); err != nil {

@@ -2,7 +2,7 @@
 // a network namespace of its own, with package generator's sessions at the other
 // end of a cable.
 //
-//	r, err := scale.Start(ctx, scale.Options{Program: program, Dir: dir})
+//	r, err := scale.Start(ctx, scale.Options{Program: program, Dir: dir, Clients: 1000})
 //	defer r.Close()
 //	err = r.Prepare(ctx)
 //	up, err := r.Up(ctx, 1000)

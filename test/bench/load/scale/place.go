@@ -19,16 +19,15 @@ import (
 )
 
 // Addresses of a place: the ends of the cable, the clients' (all of this prefix
-// are the generator's host's), the server's end of every tunnel, and the pool.
+// are the generator's host's), the server's end of every tunnel, and the first of
+// the clients' inside.
 var (
 	ServerAddr = netip.MustParseAddr("192.0.2.1")
 	clientAddr = netip.MustParseAddr("192.0.2.2")
 	clientNet  = netip.MustParsePrefix("10.64.0.0/15")
 	tunnelAddr = netip.MustParseAddr("10.63.255.254")
+	poolFirst  = netip.MustParseAddr("10.128.0.1")
 )
-
-// pool are the clients' addresses inside.
-const pool = "10.128.0.1-10.128.255.254"
 
 // A namespace is a network namespace; it lives as long as its file is open.
 type namespace struct{ file *os.File }

@@ -15,6 +15,7 @@ import (
 type Options struct {
 	Program string   // goppptp
 	Dir     string   // for files; each Rig has its own
+	Clients int      // how many addresses there are
 	Config  []string // more lines for server.yaml
 }
 
@@ -43,7 +44,7 @@ func Start(ctx context.Context, o Options) (_ *Rig, err error) {
 	if r.Place, err = NewPlace(o.Dir, o.Program); err != nil {
 		return nil, err
 	}
-	if r.Server, err = r.Place.Serve(o.Config...); err != nil {
+	if r.Server, err = r.Place.Serve(o.Clients, o.Config...); err != nil {
 		return nil, err
 	}
 	if r.Clients, err = r.Place.Generator(); err != nil {

@@ -2,8 +2,10 @@ package scale
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,14 +22,16 @@ type Server struct {
 	done chan error
 }
 
-// Serve starts the server and returns when it serves. more are further lines of
-// its configuration. Any name will do with it: a list of thousands of users would
-// leave more behind in memory, once read, than the sessions take that are to be
-// measured.
-func (p *Place) Serve(more ...string) (*Server, error) {
+// Serve starts the server, with addresses for that many clients, and returns when
+// it serves. more are further lines of its configuration. Any name will do with it:
+// a list of thousands of users would leave more behind in memory, once read, than
+// the sessions take that are to be measured. So would a large pool.
+func (p *Place) Serve(clients int, more ...string) (*Server, error) {
+	last := poolFirst.As4()
+	binary.BigEndian.PutUint32(last[:], binary.BigEndian.Uint32(last[:])+uint32(clients)-1)
 	files := map[string]string{
 		"server.yaml": fmt.Sprintf("local: %v\nremote: [%s]\nmppe: {require: true, bits: [128]}\nchap_secrets: chap-secrets\n%s\n",
-			tunnelAddr, pool, strings.Join(more, "\n")),
+			tunnelAddr, fmt.Sprintf("%v-%v", poolFirst, netip.AddrFrom4(last)), strings.Join(more, "\n")),
 		"chap-secrets": "* * " + password + " *\n",
 	}
 	for name, text := range files {
