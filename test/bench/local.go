@@ -213,6 +213,8 @@ func localTargets() []figures.Target {
 		relative("goodput, 1 flow down", "tcp1-down", "openvpn", false, 1.8),
 		relative("goodput, 1 flow up", "tcp1-up", "wireguard-go", false, 0.6),
 		relative("goodput, 1 flow down", "tcp1-down", "wireguard-go", false, 0.6),
+		relative("goodput, 1 flow up", "tcp1-up", "wireguard-go-split", false, 0.6),
+		relative("goodput, 1 flow down", "tcp1-down", "wireguard-go-split", false, 0.6),
 		relative("goodput, 1 flow up", "tcp1-up", "wireguard-go-debian", false, 2.8),
 		relative("goodput, 1 flow down", "tcp1-down", "wireguard-go-debian", false, 2.8),
 		relative("CPU per GB, 1 flow up", "cpu-tcp1-up", "naive", true, 0.36),

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -28,6 +30,14 @@ func needRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to make network namespaces")
 	}
+	h, err := newHost()
+	if errors.Is(err, fs.ErrPermission) {
+		t.Skipf("needs to make network namespaces: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.close()
 }
 
 func needIperf(t *testing.T) {
