@@ -13,10 +13,13 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"goppptp/test/bench/figures"
 )
 
-// describeMachine notes where and when this is.
-func (b *bench) describeMachine(ctx context.Context) {
+// begin starts the report of a part: where and when this is.
+func (b *bench) begin(ctx context.Context, name string) {
+	b.set, b.targets, b.report = figures.Set{}, nil, figures.Report{Part: name, Title: titles[name], Rounds: b.rounds}
 	var u unix.Utsname
 	kernel := "unknown kernel"
 	if unix.Uname(&u) == nil {
@@ -45,32 +48,49 @@ func cpuModel(text, otherwise string) string {
 	return otherwise
 }
 
-// write prints the table and writes the results' files.
-func (b *bench) write() error {
-	b.report.Rounds, b.report.Set = b.rounds, b.set
-	for _, t := range b.targets {
-		b.report.Outcomes = append(b.report.Outcomes, b.set.Judge(t))
-	}
-	table := b.report.Markdown()
-	b.say("\n%s", table)
-	var err error
+// finish prints the part's tables and writes the results' files, in which the
+// other parts stay as they are.
+func (b *bench) finish() error {
+	b.report.Set, b.report.Targets = b.set, b.targets
+	b.say("\n%s", b.report.Markdown())
+	err := b.write()
 	if len(b.report.Failed) > 0 {
-		err = errors.New("not everything could be measured")
-	}
-	if b.out == "" {
-		return err
-	}
-	values, e := json.MarshalIndent(b.report, "", "\t")
-	if e != nil {
-		return e
-	}
-	if e := os.MkdirAll(b.out, 0o755); e != nil {
-		return e
-	}
-	for name, text := range map[string]string{"bench.md": table, "bench.svg": b.plot(), "bench.json": string(values) + "\n"} {
-		if e := os.WriteFile(filepath.Join(b.out, name), []byte(text), 0o644); e != nil {
-			return e
-		}
+		err = errors.Join(err, fmt.Errorf("%s: not everything could be measured", b.report.Part))
 	}
 	return err
+}
+
+func (b *bench) write() error {
+	if b.out == "" {
+		return nil
+	}
+	var d figures.Document
+	values := filepath.Join(b.out, "bench.json")
+	old, err := os.ReadFile(values)
+	if err == nil {
+		err = json.Unmarshal(old, &d)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("the earlier results: %w", err)
+	}
+	d.Put(b.report)
+	text, err := json.MarshalIndent(d, "", "\t")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(b.out, 0o755); err != nil {
+		return err
+	}
+	own := []string{"goppptp"}
+	for _, w := range b.with {
+		own = append(own, w.name)
+	}
+	for name, text := range map[string]string{
+		"bench.json": string(text) + "\n", "bench.md": d.Markdown(), "bench.svg": plot(&d, own),
+	} {
+		if err := os.WriteFile(filepath.Join(b.out, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }

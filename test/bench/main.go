@@ -46,9 +46,9 @@ func runHidden() {
 	}
 }
 
-// run measures and writes what came out. An interrupted run, or one in which a
-// contender failed, is an error; what was measured until then is printed all
-// the same, but only a whole run is written to files.
+// run measures and writes what came out, part by part. An interrupted part
+// writes nothing; one in which a contender failed writes the others' figures, and
+// is an error all the same.
 func run(ctx context.Context, opts options, out io.Writer) (err error) {
 	if os.Geteuid() != 0 {
 		return errors.New("needs root, to make network namespaces")
@@ -61,16 +61,19 @@ func run(ctx context.Context, opts options, out io.Writer) (err error) {
 		return err
 	}
 	defer os.RemoveAll(b.dir)
-	b.describeMachine(ctx)
+	var errs []error
 	for _, name := range opts.parts {
+		b.begin(ctx, name)
 		if err := parts[name](ctx, b); err != nil {
 			if ctx.Err() != nil {
 				return errors.New("interrupted")
 			}
-			return fmt.Errorf("%s: %w", name, err)
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			continue
 		}
+		errs = append(errs, b.finish())
 	}
-	return b.write()
+	return errors.Join(errs...)
 }
 
 // checkout is where the product's source is.

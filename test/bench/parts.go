@@ -17,6 +17,13 @@ type part func(ctx context.Context, b *bench) error
 // parts by name. A file that has one registers it in its init.
 var parts = map[string]part{}
 
+// titles of the parts in the results.
+var titles = map[string]string{
+	"local": "A tunnel between two namespaces",
+	"guest": "With pptp-linux, pptpd and pppd, in a guest",
+	"scale": "Many sessions on one server",
+}
+
 // register adds a part; a name used twice is a mistake in the program.
 func register(name string, p part) {
 	if parts[name] != nil {
@@ -35,10 +42,12 @@ type bench struct {
 	dir  string // for temporary files; taken away at the end
 	exe  string // goppptp, built from the checkout
 
+	// Of the part that is running.
 	set     figures.Set
 	targets []figures.Target
 	report  figures.Report
-	stdout  io.Writer // for people
+
+	stdout io.Writer // for people
 }
 
 // say tells a person what goes on.

@@ -13,15 +13,11 @@ var panels = []figures.Panel{
 }
 
 // plot draws the results; own are the builds of the product.
-func (b *bench) plot() string {
-	own := []string{"goppptp"}
-	for _, w := range b.with {
-		own = append(own, w.name)
+func plot(d *figures.Document, own []string) string {
+	p := figures.Plot{Title: "goppptp and others, on one machine", Own: own, Panels: panels}
+	if len(d.Reports) > 0 {
+		r := d.Reports[0]
+		p.Caption = "Medians of " + plural(r.Rounds, "round") + ", least to most; both ends on " + r.Machine + "; " + r.Date
 	}
-	p := figures.Plot{
-		Title:   "goppptp and others, on one machine",
-		Caption: "Medians of " + plural(b.rounds, "round") + ", least to most; both ends on " + b.report.Machine + "; " + b.report.Date,
-		Own:     own, Panels: panels,
-	}
-	return p.SVG(&b.set)
+	return p.SVG(d.Set())
 }

@@ -81,10 +81,11 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var r figures.Report
-	if err := json.Unmarshal(text, &r); err != nil {
+	var d figures.Document
+	if err := json.Unmarshal(text, &d); err != nil {
 		t.Fatal(err)
 	}
+	r := d.Set()
 	tcp := []string{"tcp1-up", "tcp1-down", "tcp4-up", "tcp4-down", "rtt-whole-p50", "rtt-whole-p99"}
 	tunnel := append([]string{"cpu-tcp1-up", "cpu-tcp1-down", "cpu-tcp4-up", "cpu-tcp4-down", "rss-client", "rss-server", "connect"}, tcp...)
 	for contender, measures := range map[string][]string{"bare": tcp, "naive": tunnel, "goppptp": tunnel} {

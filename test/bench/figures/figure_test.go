@@ -73,19 +73,19 @@ func TestSet(t *testing.T) {
 }
 
 func TestJSON(t *testing.T) {
-	r := Report{Rounds: 2}
-	r.Add("road", "car", speed, 100)
-	r.Add("road", "car", speed, 101.5)
-	text, err := json.Marshal(&r)
+	text, err := json.Marshal(fleet())
 	if err != nil {
 		t.Fatal(err)
 	}
-	var back Report
+	var back Document
 	if err := json.Unmarshal(text, &back); err != nil {
 		t.Fatal(err)
 	}
-	if f, _ := back.Get("road", "car", "speed"); !slices.Equal(f.Values, []float64{100, 101.5}) || f.Measure != speed {
-		t.Errorf("%s comes back as %+v", text, f)
+	if got, want := back.Markdown(), fleet().Markdown(); got != want {
+		t.Errorf("%s comes back as\n%s\nwant\n%s", text, got, want)
+	}
+	if f, _ := back.Set().Get("road", "car", "speed"); !slices.Equal(f.Values, []float64{90, 91, 92}) || f.Measure != speed {
+		t.Errorf("the car comes back as %+v", f)
 	}
 }
 

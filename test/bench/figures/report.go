@@ -13,8 +13,10 @@ type Version struct {
 	Text string `json:"text"`
 }
 
-// A Report is all that a run has to tell.
+// A Report is all that the run of one part has to tell.
 type Report struct {
+	Part     string    `json:"part"`
+	Title    string    `json:"title"`
 	Machine  string    `json:"machine"`
 	Go       string    `json:"go"`
 	Date     string    `json:"date"`
@@ -22,22 +24,50 @@ type Report struct {
 	Versions []Version `json:"versions"`
 	Missing  []Version `json:"missing,omitempty"`
 	Failed   []Version `json:"failed,omitempty"`
+	Targets  []Target  `json:"targets"`
 	Set
-	Outcomes []Outcome         `json:"-"`
-	Titles   map[string]string `json:"-"` // of the parts
+}
+
+// A Document is the newest report of each part.
+type Document struct {
+	Reports []Report `json:"reports"`
+}
+
+// Put takes a report in, in the place of an earlier one of the same part.
+func (d *Document) Put(r Report) {
+	for i := range d.Reports {
+		if d.Reports[i].Part == r.Part {
+			d.Reports[i] = r
+			return
+		}
+	}
+	d.Reports = append(d.Reports, r)
+}
+
+// Set is the figures of all reports.
+func (d *Document) Set() *Set {
+	all := &Set{}
+	for _, r := range d.Reports {
+		all.Merge(r.Set)
+	}
+	return all
+}
+
+// Markdown writes all reports.
+func (d *Document) Markdown() string {
+	var texts []string
+	for i := range d.Reports {
+		texts = append(texts, d.Reports[i].Markdown())
+	}
+	return strings.Join(texts, "\n")
 }
 
 // Markdown writes the report as tables: contenders down, measures across.
 func (r *Report) Markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Medians of %s [least–most]. %s; %s; %s.\n", plural(r.Rounds, "round"), r.Machine, r.Go, r.Date)
-	for _, part := range r.Parts() {
-		if title := r.Titles[part]; title != "" {
-			fmt.Fprintf(&b, "\n## %s\n", title)
-		}
-		for _, group := range r.Groups(part) {
-			r.table(&b, part, group)
-		}
+	fmt.Fprintf(&b, "## %s\n\nMedians of %s [least–most]. %s; %s; %s.\n", r.Title, plural(r.Rounds, "round"), r.Machine, r.Go, r.Date)
+	for _, group := range r.Groups(r.Part) {
+		r.table(&b, group)
 	}
 	r.targets(&b)
 	list(&b, "Versions", r.Versions)
@@ -46,8 +76,8 @@ func (r *Report) Markdown() string {
 	return b.String()
 }
 
-func (r *Report) table(b *strings.Builder, part, group string) {
-	measures := r.Measures(part, group)
+func (r *Report) table(b *strings.Builder, group string) {
+	measures := r.Measures(r.Part, group)
 	if group != "" {
 		fmt.Fprintf(b, "\n**%s**\n", group)
 	}
@@ -56,10 +86,10 @@ func (r *Report) table(b *strings.Builder, part, group string) {
 		fmt.Fprintf(b, " %s, %s |", m.Name, m.Unit)
 	}
 	b.WriteString("\n|---|" + strings.Repeat("--:|", len(measures)) + "\n")
-	for _, c := range r.Contenders(part) {
+	for _, c := range r.Contenders(r.Part) {
 		row, any := "| "+cell(c)+" |", false
 		for _, m := range measures {
-			f, ok := r.Get(part, c, m.Key)
+			f, ok := r.Get(r.Part, c, m.Key)
 			any = any || ok
 			row += " " + Spread(f.Summary()) + " |"
 		}
@@ -70,12 +100,13 @@ func (r *Report) table(b *strings.Builder, part, group string) {
 }
 
 func (r *Report) targets(b *strings.Builder) {
-	if len(r.Outcomes) == 0 {
+	if len(r.Targets) == 0 {
 		return
 	}
 	b.WriteString("\n**Targets**, by the ratio of the medians (beside it the least and the most of a round's own)\n\n")
 	b.WriteString("| | against | wanted | measured | |\n|---|---|--:|--:|---|\n")
-	for _, o := range r.Outcomes {
+	for _, t := range r.Targets {
+		o := r.Judge(t)
 		unit := ""
 		if f, ok := r.Get(o.Part, o.Contender, o.Measure); ok {
 			unit = f.Unit

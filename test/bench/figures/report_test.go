@@ -10,35 +10,47 @@ import (
 	"testing"
 )
 
-// fleet is a report with what a report can have.
-func fleet() *Report {
-	r := &Report{Machine: "road", Rounds: 3, Titles: map[string]string{"water": "On the water"},
-		Missing: []Version{{"rocket", "there is no rocket"}}, Failed: []Version{{"train", "no rails\nand no steam"}}}
+// fleet is a document with what one can have.
+func fleet() *Document {
+	road := Report{Part: "road", Title: "On the road", Machine: "tarmac", Rounds: 3,
+		Missing: []Version{{"rocket", "there is no rocket"}}, Failed: []Version{{"train", "no rails\nand no steam"}},
+		Targets: []Target{
+			{Part: "road", Text: "faster", Measure: "speed", Contender: "car", Against: "bus|coach", Bound: 2},
+			{Part: "road", Text: "short", Measure: "size", Contender: "car", Bound: 5, Below: true, Strict: true},
+		}}
 	size := Measure{Key: "size", Name: "length", Unit: "m", Group: "Size"}
 	for i := range 3 {
-		r.Add("road", "car", speed, 90+float64(i))
-		r.Add("road", "bus|coach", speed, 50)
+		road.Add("road", "car", speed, 90+float64(i))
+		road.Add("road", "bus|coach", speed, 50)
 	}
-	r.Add("road", "car", size, 4.123)
-	r.Add("water", "boat <&>", speed, 20)
-	r.Outcomes = []Outcome{r.Judge(Target{Part: "road", Text: "faster", Measure: "speed", Contender: "car", Against: "bus|coach", Bound: 2})}
-	return r
+	road.Add("road", "car", size, 4.123)
+	water := Report{Part: "water", Title: "On the water", Machine: "sea", Rounds: 1}
+	water.Add("water", "boat <&>", speed, 20)
+	d := &Document{}
+	d.Put(Report{Part: "road", Title: "An older one"})
+	d.Put(water)
+	d.Put(road)
+	return d
 }
 
 func TestMarkdown(t *testing.T) {
 	text := fleet().Markdown()
 	for _, want := range []string{
-		"Medians of 3 rounds",
+		"## On the road\n\nMedians of 3 rounds [least–most]. tarmac",
 		"\n|  | speed, km/h |\n|---|--:|\n| car | 91.0 [90.0–92.0] |\n| bus\\|coach | 50.0 [50.0–50.0] |\n",
 		"\n**Size**\n\n|  | length, m |\n|---|--:|\n| car | 4.12 |\n\n", // and no row for what has no length
-		"\n## On the water\n",
+		"\n## On the water\n\nMedians of 1 round ",
 		"| car: faster | bus\\|coach | ≥ 2x | 1.82 [1.80–1.84] | not met |\n",
+		"| car: short |  | < 5 m | 4.12 [4.12–4.12] | met |\n",
 		"- rocket: there is no rocket\n",
 		"- train: no rails\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("it lacks %q:\n%s", want, text)
 		}
+	}
+	if strings.Contains(text, "older") {
+		t.Errorf("the older report is still there:\n%s", text)
 	}
 }
 
@@ -73,13 +85,13 @@ func elements(t *testing.T, text, name string) (list []map[string]string) {
 }
 
 func TestSVG(t *testing.T) {
-	r := fleet()
+	set := fleet().Set()
 	p := Plot{Title: "Cars & <others>", Own: []string{"car"}, Panels: []Panel{
 		{Part: "road", Measure: "speed", Title: "Speed"},
 		{Part: "water", Measure: "speed", Title: "At sea"},
 		{Part: "air", Measure: "speed", Title: "None"},
 	}}
-	text := p.SVG(&r.Set)
+	text := p.SVG(set)
 	var widths []string
 	for _, bar := range elements(t, text, "rect") {
 		if bar["class"] != "back" {
@@ -103,7 +115,7 @@ func TestSVG(t *testing.T) {
 		t.Errorf("a panel without figures, or a bar without a length:\n%s", text)
 	}
 	p.Panels[0].Skip = []string{"bus|coach"}
-	if n := len(elements(t, p.SVG(&r.Set), "rect")); n != 3 {
+	if n := len(elements(t, p.SVG(set), "rect")); n != 3 {
 		t.Errorf("%d rectangles, want 3", n)
 	}
 	// Nothing at all, zero and less than that.

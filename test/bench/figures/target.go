@@ -8,14 +8,14 @@ import (
 // A Target is what a contender must reach: in relation to another one, or, with
 // no other one, in the measure's own unit.
 type Target struct {
-	Part      string
-	Text      string // "goodput, one flow, against OpenVPN"
-	Measure   string // its key
-	Contender string
-	Against   string  // "" compares the median itself
-	Bound     float64 // of the ratio of medians, or of the median
-	Below     bool    // the bound is an upper one
-	Strict    bool    // the bound itself does not do
+	Part      string  `json:"part"`
+	Text      string  `json:"text"`    // "goodput, one flow, against OpenVPN"
+	Measure   string  `json:"measure"` // its key
+	Contender string  `json:"contender"`
+	Against   string  `json:"against,omitempty"` // "" compares the median itself
+	Bound     float64 `json:"bound"`             // of the ratio of medians, or of the median
+	Below     bool    `json:"below,omitempty"`   // the bound is an upper one
+	Strict    bool    `json:"strict,omitempty"`  // the bound itself does not do
 }
 
 // An Outcome is what became of a target.
