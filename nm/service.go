@@ -17,6 +17,7 @@ import (
 	"github.com/godbus/dbus/v5/introspect"
 	"github.com/godbus/dbus/v5/prop"
 
+	"goppptp/internal/tunnel"
 	"goppptp/profiles"
 )
 
@@ -39,6 +40,7 @@ func Service(args []string, stderr io.Writer) int {
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: logLevel(*debug), ReplaceAttr: withoutTime})).
 		With("program", "nm-goppptp-service")
+	defer tunnel.AdaptProcessors()()
 	if err := serve(*name, log); err != nil {
 		fmt.Fprintf(stderr, "nm-goppptp-service: %v\n", err)
 		return 1

@@ -10,6 +10,7 @@ import (
 
 	"goppptp/client"
 	"goppptp/internal/osnet"
+	"goppptp/internal/tunnel"
 )
 
 func (a *app) daemonCmd() *cobra.Command {
@@ -28,6 +29,7 @@ with its last session.`,
 			}
 			ctx, stop := untilHangup(cmd.Context())
 			defer stop()
+			defer tunnel.AdaptProcessors()()
 			return client.Daemon(ctx, client.DaemonOptions{RunDir: a.runDir, Profiles: a.dirs(), UntilIdle: untilIdle, Log: a.log()})
 		},
 	}

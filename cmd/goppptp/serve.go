@@ -15,6 +15,7 @@ import (
 
 	"goppptp/internal/control"
 	"goppptp/internal/osnet"
+	"goppptp/internal/tunnel"
 	"goppptp/server"
 )
 
@@ -65,6 +66,7 @@ func (a *app) serve(ctx context.Context, cfg *server.Config, path string) error 
 	if err := osnet.CheckPrivileges(); err != nil {
 		return needRoot(err)
 	}
+	defer tunnel.AdaptProcessors()()
 	signal.Ignore(syscall.SIGPIPE) // see untilHangup
 	a.verbose = max(a.verbose, 1)  // a server's log is what it says
 	log := a.log()

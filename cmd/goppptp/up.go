@@ -14,6 +14,7 @@ import (
 	"goppptp/client"
 	"goppptp/internal/control"
 	"goppptp/internal/osnet"
+	"goppptp/internal/tunnel"
 	"goppptp/profiles"
 	"goppptp/routing"
 )
@@ -59,6 +60,7 @@ func (a *app) upForeground(ctx context.Context, name string, asJSON bool) error 
 	if err != nil {
 		return fmt.Errorf("cannot mend what a killed run left: %w", err)
 	}
+	defer tunnel.AdaptProcessors()()
 	log := a.log()
 	s := client.New(client.Config{
 		Profile: p, Password: password, RunDir: a.runDir, Log: log, Routes: routing.NewNetlink(log, a.runDir), DNS: routing.NewDNS(log, a.runDir), OnEvent: stages.event,

@@ -6,6 +6,7 @@ import (
 	"os"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,11 +20,12 @@ type hot struct {
 
 // readable tells whether there is something to read, or an error.
 func readable(fd uintptr) bool {
-	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	p := unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+	var none unix.Timespec
 	for {
-		n, err := unix.Poll(p[:], 0)
-		if err != unix.EINTR {
-			return n != 0
+		n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&p)), 1, uintptr(unsafe.Pointer(&none)), 0, 0, 0)
+		if errno != unix.EINTR {
+			return n != 0 // also in error: what it is shows when it is read
 		}
 	}
 }

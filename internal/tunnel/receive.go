@@ -49,7 +49,9 @@ type receiver struct {
 	joinTCP  bool // the TUN takes segments joined
 	joinUDP  bool
 	ipv6     bool
-	nonsense int // decrypted packets in a row that made no sense
+	share    share
+	octets   uint64 // not in share yet
+	nonsense int    // decrypted packets in a row that made no sense
 
 	// The peer may be done with IPCP before we are, and its first packets
 	// overtake the last frame of it on the way through our loop.
@@ -269,6 +271,8 @@ func (s *Session) flush(x *scratch) {
 		s.decrypted(x, p)
 	}
 	x.opened = x.opened[:0]
+	r.share.add(r.octets)
+	r.octets = 0
 	if r.tun == nil {
 		return
 	}
@@ -330,6 +334,7 @@ func (s *Session) deliver(x *scratch, protocol ppp.Protocol, p []byte) {
 	x.joiner.Add(p)
 	s.stats.rxPackets.Add(1)
 	s.stats.rxBytes.Add(uint64(len(p)))
+	r.octets += uint64(len(p))
 }
 
 // handed is what Hand left.

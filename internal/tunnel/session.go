@@ -167,6 +167,7 @@ func (s *Session) attend() {
 	if s.finished || !s.begun.Load() {
 		return
 	}
+	activity.done.Add(attendShare)
 	if !s.opened {
 		s.opened = true
 		s.link.Open(time.Now())

@@ -45,6 +45,7 @@ type transmitter struct {
 	ipv6      bool
 	mtu       int
 	outer     uint32 // Config.Outer; 0: none
+	share     share
 
 	acked atomic.Uint64 // 1<<32 | the peer's last acknowledgement; 0: none
 }
@@ -227,6 +228,7 @@ func (s *Session) sendPackets(l *load, x *scratch) {
 	}
 	s.stats.txPackets.Add(uint64(len(l.batch)))
 	s.stats.txBytes.Add(octets)
+	t.share.add(octets)
 	s.hand(l)
 }
 

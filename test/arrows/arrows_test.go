@@ -76,7 +76,7 @@ var arrows = map[string]string{
 	"cmd/nm-goppptp-service":     "nm",
 	"cmd/nm-goppptp-auth-dialog": "nm",
 
-	"cmd/goppptp": "client server nm internal/control profiles routing internal/netlab internal/osnet internal/mschap internal/keyring tray/icons cobra x/term x/sys",
+	"cmd/goppptp": "client server nm internal/tunnel internal/control profiles routing internal/netlab internal/osnet internal/mschap internal/keyring tray/icons cobra x/term x/sys",
 }
 
 // A file is a Go source file of the tree.
