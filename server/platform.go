@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"net"
 	"net/netip"
 
@@ -47,8 +46,7 @@ func (linux) Check() error { return osnet.CheckPrivileges() }
 
 func (linux) ListenControl(addr string) (net.Listener, error) {
 	// GRE is IPv4, and the calls of a connection go where it comes from.
-	var lc net.ListenConfig
-	return lc.Listen(context.Background(), "tcp4", addr)
+	return osnet.ListenTCP(addr)
 }
 
 func (linux) ListenGRE() (GRE, error) {

@@ -7,20 +7,14 @@ import (
 	"goppptp/internal/gre"
 )
 
-// acknowledge sends an acknowledgement on its own if one is due.
-func (s *Session) acknowledge(now time.Time) {
-	if s.acks.expired(now) {
-		s.sendAck()
-	}
-}
-
-// acknowledgeMany sends one if many packets have come without.
-func (s *Session) acknowledgeMany(now time.Time) {
-	many, arm := s.acks.check(now)
+// acknowledgeMany sends an acknowledgement on its own if many packets have come
+// without one, and else sees to it that one is sent soon.
+func (s *Session) acknowledgeMany() {
+	many, list := s.acks.check()
 	if many {
 		s.sendAck()
-	} else if arm {
-		s.notify(noticeAck)
+	} else if list {
+		s.cfg.Workers.acks.owe(s)
 	}
 }
 
@@ -43,9 +37,10 @@ func (s *Session) sendAck() {
 type ackState struct {
 	mu     sync.Mutex // guards the rest; may be taken while holding the others
 	policy gre.Acks
-	many   bool      // enough has come to say so at once
-	armed  time.Time // when the loop looks; zero: it does not
-	waits  bool
+	many   bool // enough has come to say so at once
+	waits  bool // something has come
+	listed bool // the ackClock knows
+	over   bool // nothing is acknowledged any more
 }
 
 func (a *ackState) received(now time.Time, seq uint32) {
@@ -58,19 +53,16 @@ func (a *ackState) received(now time.Time, seq uint32) {
 }
 
 // check reports after a batch whether to acknowledge at once, or else whether
-// the loop's timer is to be armed. While it is armed the loop need not be told
-// of more.
-func (a *ackState) check(now time.Time) (many, arm bool) {
+// the ackClock is to be told.
+func (a *ackState) check() (many, list bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.many {
 		return true, false
 	}
-	if a.waits && a.armed.IsZero() {
-		a.armed = now.Add(a.policy.Delay)
-		return false, true
-	}
-	return false, false
+	list = a.waits && !a.listed
+	a.listed = a.listed || list
+	return false, list
 }
 
 func (a *ackState) take() (uint32, bool) {
@@ -80,19 +72,52 @@ func (a *ackState) take() (uint32, bool) {
 	return a.policy.Take()
 }
 
-func (a *ackState) deadline() time.Time {
+// due takes the session off the ackClock's list and reports whether there is
+// still something to acknowledge.
+func (a *ackState) due() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.armed
+	a.listed = false
+	return a.waits && !a.over
 }
 
-// expired disarms a timer that has run out and reports whether it had.
-func (a *ackState) expired(now time.Time) bool {
+func (a *ackState) end() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.armed.IsZero() || now.Before(a.armed) {
-		return false
+	a.over = true
+}
+
+// An ackClock sends the acknowledgements that found no packet to travel with.
+// One timer serves all sessions: one for each would cost more than the packets
+// that come while few of them come.
+type ackClock struct {
+	mu    sync.Mutex
+	owing []*Session // mu guards
+	spare []*Session // mu guards; owing, the last time
+}
+
+// owe has s acknowledge what it received, not later than ackDelay from now.
+func (c *ackClock) owe(s *Session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.owing = append(c.owing, s)
+	if len(c.owing) == 1 {
+		time.AfterFunc(ackDelay, c.ring)
 	}
-	a.armed = time.Time{}
-	return true
+}
+
+func (c *ackClock) ring() {
+	c.mu.Lock()
+	owing := c.owing
+	c.owing, c.spare = c.spare[:0], nil
+	c.mu.Unlock()
+	for _, s := range owing {
+		if s.acks.due() {
+			s.sendAck()
+		}
+	}
+	clear(owing)
+	c.mu.Lock()
+	c.spare = owing
+	c.mu.Unlock()
 }

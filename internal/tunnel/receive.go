@@ -175,7 +175,7 @@ func (s *Session) Receive(packets [][]byte) {
 	if heard {
 		s.heard.Store(int64(now.Sub(s.born)))
 	}
-	s.acknowledgeMany(now)
+	s.acknowledgeMany()
 }
 
 // popQueue sorts what the queue has in order. r.mu is held.

@@ -46,7 +46,7 @@ type Config struct {
 	// CallID is what the peer puts into packets to us, PeerCallID what we put
 	// into packets to the peer.
 	CallID, PeerCallID uint16
-	// Workers do what Hand asks for; nil: the session's own.
+	// Workers move packets; sessions share them. nil: the session's own.
 	Workers *Workers
 	// Send sends GRE packets, from their GRE header on, to the peer. It is not
 	// called concurrently and must not keep the packets.
@@ -108,7 +108,6 @@ const framesMax = 64
 const (
 	noticeLost     = 1 << iota // stateful MPPE: a packet is missing
 	noticeNonsense             // decrypted packets make no sense
-	noticeAck                  // an acknowledgement is waiting
 	noticeTUN                  // the TUN failed
 )
 
@@ -131,7 +130,8 @@ func New(cfg Config) *Session {
 	}
 	s := &Session{cfg: cfg, link: ppp.NewLink(cfg.PPP), born: time.Now()}
 	s.loop.do, s.loop.start = s.attend, onOwnGoroutine
-	s.send.pump.do, s.send.pump.start = s.transmit, onOwnGoroutine
+	s.send.pump.do, s.send.pump.start = s.transmit, cfg.Workers.start
+	s.send.stay.do, s.send.stay.start = s.linger, onOwnGoroutine
 	s.send.ready = s.send.pump.wake
 	s.recv.desk.do, s.recv.desk.start = s.receiveHanded, cfg.Workers.start
 	s.acks.policy = gre.Acks{Delay: ackDelay, Every: ackEvery}
@@ -189,7 +189,6 @@ func (s *Session) attend() {
 			s.link.Activity(s.born.Add(time.Duration(heard)))
 		}
 		s.link.Advance(now)
-		s.acknowledge(now)
 		s.expireQueue(now)
 	}
 	s.drain()
@@ -201,7 +200,7 @@ func (s *Session) attend() {
 		s.ended(s.err)
 		return
 	}
-	s.alarm.set(earliest(s.link.Deadline(), s.acks.deadline(), s.recv.deadline()), &s.loop)
+	s.alarm.set(earliest(s.link.Deadline(), s.recv.deadline()), &s.loop)
 }
 
 // request has the loop do something.
@@ -280,7 +279,6 @@ func (s *Session) notice(now time.Time) {
 		s.link.Close(now, "the network interface is gone")
 		s.err = errTUNGone
 	}
-	// noticeAck: the timer is armed in any case
 }
 
 var errTUNGone = errors.New("the tunnel's network interface was removed")
@@ -430,5 +428,7 @@ func (s *Session) closeTUN() {
 	s.recv.close()
 	s.tun.Close()
 	s.send.pump.stop()
+	s.send.stay.stop()
+	s.acks.end()
 	s.tun = nil
 }

@@ -30,20 +30,22 @@ const (
 // A transmitter is the way out: what it takes to send a packet of a call.
 type transmitter struct {
 	pump     turn      // moves packets from the TUN to the peer
+	stay     turn      // does so while they keep coming
 	ready    func()    // wakes it
 	failures int       // owned by pump: reads in a row that failed
 	woken    time.Time // owned by pump: when it was, last
 
+	tun TUN // set before pump is first woken, as mtu
+	mtu int
+
 	mu sync.Mutex // guards the rest, and the order of packets on the wire
 
-	tun       TUN
 	seq       *gre.Sender
 	mode      mode
 	sealer    *mppe.Sealer
 	encrypted bool // MPPE has been in force in this session
 	acfc, pfc bool
 	ipv6      bool
-	mtu       int
 	outer     uint32 // Config.Outer; 0: none
 	share     share
 
@@ -107,49 +109,67 @@ func (s *Session) allowIPv6(yes bool) {
 	s.recv.mu.Unlock()
 }
 
-// transmit is the pump's work: it sends what the TUN has. While packets keep
-// coming it waits for more of them, so that they find it awake.
+// transmit is the pump's work: it sends what the TUN has. If it was called not
+// long ago there will be more soon.
 func (s *Session) transmit() {
 	t := &s.send
-	t.mu.Lock()
-	tun, size := t.tun, headroom+t.mtu
-	t.mu.Unlock()
 	now := time.Now()
 	busy := now.Sub(t.woken) < lingerTime
 	t.woken = now
+	if busy {
+		t.stay.wake()
+	} else {
+		s.endTurn(s.sendAll())
+	}
+}
+
+// linger is the work of stay: it sends what the TUN has, and waits for more, so
+// that packets find somebody awake, until none have come for a while.
+func (s *Session) linger() {
 	for {
-		err := s.sendAll(tun, size)
-		more := false
-		if err == nil && busy {
-			more, err = tun.Linger(lingerTime)
-		}
-		if err == nil && !more {
-			// What comes while we say so wakes us at once.
-			if err = tun.WhenReadable(t.ready); err == nil {
-				return
+		err := s.sendAll()
+		if err == nil {
+			var more bool
+			if more, err = s.send.tun.Linger(lingerTime); more {
+				continue
 			}
 		}
+		s.endTurn(err)
+		return
+	}
+}
+
+// endTurn ends a turn of pump or stay, in which reading gave err: the next
+// packet wakes the pump.
+func (s *Session) endTurn(err error) {
+	t := &s.send
+	for {
 		if err == nil {
-			continue
+			// What comes while we say so wakes us at once.
+			if err = t.tun.WhenReadable(t.ready); err == nil {
+				return
+			}
 		}
 		s.stats.tunErrors.Add(1)
 		if t.failures++; t.failures >= tunFailures || isGone(err) {
 			s.notify(noticeTUN)
 			return
 		}
+		err = s.sendAll()
 	}
 }
 
 // sendAll sends packets from the TUN until it has no more.
-func (s *Session) sendAll(tun TUN, size int) error {
+func (s *Session) sendAll() error {
+	t := &s.send
 	x := getScratch()
 	defer putScratch(x)
 	for {
-		l := getLoad(size)
-		err := s.gather(l, x, tun)
+		l := getLoad(headroom + t.mtu)
+		err := s.gather(l, x, t.tun)
 		full := len(l.packets) == batchSize
 		if len(l.packets) > 0 {
-			s.send.failures = 0
+			t.failures = 0
 		}
 		s.sendPackets(l, x)
 		if err != nil || !full {

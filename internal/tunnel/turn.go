@@ -114,6 +114,8 @@ func (t *turn) stop() {
 // has one of them at a time for each direction, so packets keep their order.
 // The zero value is ready.
 type Workers struct {
+	acks ackClock
+
 	mu      sync.Mutex
 	first   *turn // mu guards, as all that follows; the queue
 	last    *turn
