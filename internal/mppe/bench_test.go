@@ -109,7 +109,7 @@ func BenchmarkEngine(b *testing.B) {
 			n := 0
 			for b.Loop() {
 				for _, d := range data {
-					e.add(&key, d)
+					e.addKeyed(&key, d)
 				}
 				e.Run()
 				n += len(data)

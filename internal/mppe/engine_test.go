@@ -8,7 +8,9 @@ import (
 )
 
 // One engine takes the packets of many sessions, of all kinds, as they come.
-func TestManySessionsInOneEngine(t *testing.T) {
+func TestManySessionsInOneEngine(t *testing.T) { forEachLoop(t, manySessionsInOneEngine) }
+
+func manySessionsInOneEngine(t *testing.T) {
 	type session struct {
 		name   string
 		sealer *Sealer

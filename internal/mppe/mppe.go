@@ -1,10 +1,6 @@
 package mppe
 
-import (
-	"crypto/sha1"
-	"errors"
-	"fmt"
-)
+import "errors"
 
 // Bits is the length of the session key.
 type Bits int
@@ -63,79 +59,4 @@ func Sensible(plain []byte) bool {
 		return plain[1]>>4 == 6
 	}
 	return false
-}
-
-// sizes of a key as RC4 takes it, in octets
-const (
-	shortKey = 8
-	longKey  = 16
-)
-
-// chain is the sequence of session keys of one direction. Each follows from the
-// one before and the start key, whatever was sent with it. RFC 3078, section 7;
-// RFC 3079, section 3.
-type chain struct {
-	start [longKey]byte
-	key   [longKey]byte // a short key stands here twice: to RC4 that is the same key
-	bits  Bits
-}
-
-// newChain returns the chain with its first key, GetNewKeyFromSHA's of the start
-// key with itself. A start key for 40 or 56 bits is its first 8 octets.
-func newChain(start [longKey]byte, bits Bits) chain {
-	if bits != Bits40 && bits != Bits56 && bits != Bits128 {
-		panic(fmt.Sprintf("mppe: no such key length: %d bits", int(bits)))
-	}
-	c := chain{start: start, key: start, bits: bits}
-	c.key = c.hash()
-	c.weaken()
-	return c
-}
-
-// next changes the key: hashed with the start key, then encrypted with itself.
-func (c *chain) next() {
-	c.key = c.hash()
-	var s state
-	s.init(&c.key)
-	if c.bits == Bits128 {
-		s.xor(c.key[:])
-		return
-	}
-	s.xor(c.key[:shortKey])
-	c.weaken()
-}
-
-// hash is GetNewKeyFromSHA. RFC 3079, section 3.4.
-func (c *chain) hash() [longKey]byte {
-	const pad = 40
-	var b [2*longKey + 2*pad]byte
-	n := longKey
-	if c.bits != Bits128 {
-		n = shortKey
-	}
-	copy(b[:n], c.start[:])
-	copy(b[n+pad:], c.key[:n])
-	copy(b[2*n+pad:], pad2)
-	digest := sha1.Sum(b[:2*n+2*pad])
-	if n == shortKey {
-		copy(digest[shortKey:], digest[:shortKey])
-	}
-	return [longKey]byte(digest[:])
-}
-
-const pad2 = "\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2" +
-	"\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2"
-
-// weaken puts the known octets of the shorter keys in and doubles the key.
-// RFC 3079, sections 3.1 and 3.2.
-func (c *chain) weaken() {
-	switch c.bits {
-	case Bits40:
-		copy(c.key[:], "\xd1\x26\x9e")
-	case Bits56:
-		c.key[0] = 0xd1
-	default:
-		return
-	}
-	copy(c.key[shortKey:], c.key[:shortKey])
 }

@@ -83,7 +83,9 @@ func forEachMode(t *testing.T, f func(t *testing.T, bits Bits, stateful bool)) {
 			if stateful {
 				name += "stateful"
 			}
-			t.Run(name, func(t *testing.T) { f(t, bits, stateful) })
+			t.Run(name, func(t *testing.T) {
+				forEachLoop(t, func(t *testing.T) { f(t, bits, stateful) })
+			})
 		}
 	}
 }

@@ -47,13 +47,16 @@ func NewOpener(start [16]byte, bits Bits, stateful bool) *Opener {
 // or goes on; no other error changes what later packets will open with.
 func (o *Opener) Open(packet []byte, seq uint32) ([]byte, error) {
 	var key [longKey]byte
-	plain, err := o.accept(&key, packet, seq)
+	plain, late, err := o.accept(nil, &key, packet, seq)
 	if err != nil {
 		return nil, err
 	}
 	if o.stream != nil {
 		o.stream.xor(plain)
 		return plain, nil
+	}
+	if !late {
+		o.chain.take(&key)
 	}
 	var c state
 	c.init(&key)
@@ -71,11 +74,16 @@ func (o *Opener) Queue(e *Engine, packet []byte, seq uint32) ([]byte, error) {
 		return o.Open(packet, seq)
 	}
 	var key [longKey]byte
-	plain, err := o.accept(&key, packet, seq)
-	if err == nil {
-		e.add(&key, plain)
+	plain, late, err := o.accept(e, &key, packet, seq)
+	switch {
+	case err != nil:
+		return nil, err
+	case late:
+		e.addKeyed(&key, plain)
+	default:
+		e.add(&o.chain, plain)
 	}
-	return plain, err
+	return plain, nil
 }
 
 // OpenBatch opens many packets, as Open would one after the other: packets[i]
@@ -91,22 +99,21 @@ func (o *Opener) OpenBatch(packets [][]byte, seqs []uint32, out [][]byte, errs [
 }
 
 // accept tells whether a packet opens, and what will be its plain text. In
-// stateless mode it gives the key as well, in stateful mode the stream is there.
-func (o *Opener) accept(key *[longKey]byte, packet []byte, seq uint32) ([]byte, error) {
+// stateful mode the stream is there then; in stateless mode the key of a late
+// packet is given, and that of another is the next of the chain. Packets that
+// wait for earlier keys may be in e.
+func (o *Opener) accept(e *Engine, key *[longKey]byte, packet []byte, seq uint32) (plain []byte, late bool, err error) {
 	count, flushed, err := parse(packet)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	data := packet[Overhead:]
+	plain = packet[Overhead:]
 	if o.stream != nil {
-		err = o.follow(data, count, flushed, seq)
+		err = o.follow(plain, count, flushed, seq)
 	} else {
-		err = o.keyFor(key, data, count, seq)
+		late, err = o.keyFor(e, key, plain, count, seq)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return data, nil
+	return plain, late, err
 }
 
 // parse checks the header. Interop: Linux refuses a stateless packet without the

@@ -33,9 +33,11 @@ func (s *Sealer) Seal(packet []byte) {
 		s.sealStateful(packet)
 		return
 	}
-	s.next(packet)
+	s.number(packet)
+	var key [longKey]byte
+	s.chain.take(&key)
 	var c state
-	c.init(&s.chain.key)
+	c.init(&key)
 	c.xor(packet[Overhead:])
 }
 
@@ -49,8 +51,8 @@ func (s *Sealer) Queue(e *Engine, packet []byte) {
 		return
 	}
 	if len(packet) > Overhead {
-		s.next(packet)
-		e.add(&s.chain.key, packet[Overhead:])
+		s.number(packet)
+		e.add(&s.chain, packet[Overhead:])
 	}
 }
 
@@ -65,10 +67,9 @@ func (s *Sealer) SealBatch(packets [][]byte) {
 	engines.Put(e)
 }
 
-// next changes the key for a stateless packet and writes its header: "the
-// FLUSHED bit ... MUST be set on every encrypted packet". RFC 3078, section 3.1.
-func (s *Sealer) next(packet []byte) {
-	s.chain.next()
+// number writes the header of the next stateless packet: "the FLUSHED bit ...
+// MUST be set on every encrypted packet". RFC 3078, section 3.1.
+func (s *Sealer) number(packet []byte) {
 	s.count = (s.count + 1) & countMask
 	binary.BigEndian.PutUint16(packet, flagFlushed|flagEncrypted|s.count)
 }

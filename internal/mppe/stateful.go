@@ -43,7 +43,7 @@ func (o *Opener) continues(data []byte, isFlag bool) bool {
 	if isFlag {
 		c := o.chain
 		c.next()
-		return c.fits(data)
+		return sensible(&c.key, data)
 	}
 	s := *o.stream
 	return s.fits(data)
@@ -75,7 +75,7 @@ func (o *Opener) rekey(data []byte, least, most int64, isFlag bool) bool {
 		if !isFlag {
 			found, fits = o.flushed(c, data)
 		} else if limit > least {
-			fits = c.fits(data)
+			fits = sensible(&c.key, data)
 		}
 		if fits || n == most {
 			key, known = found, true
@@ -109,15 +109,15 @@ func (o *Opener) flushed(c chain, data []byte) (key chain, fits bool) {
 	if o.again {
 		usual, other = other, usual
 	}
-	if usual.fits(data) {
+	if sensible(&usual.key, data) {
 		return usual, true
 	}
-	if other.fits(data) {
+	if sensible(&other.key, data) {
 		o.again = !o.again
 		return other, true
 	}
 	for range maxFlushes {
-		if changed.next(); changed.fits(data) {
+		if changed.next(); sensible(&changed.key, data) {
 			o.again = false
 			return changed, true
 		}

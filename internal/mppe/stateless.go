@@ -1,38 +1,39 @@
 package mppe
 
-// keyFor finds the key of a stateless packet and takes it: no other packet will
-// get it.
-func (o *Opener) keyFor(key *[longKey]byte, data []byte, count uint16, seq uint32) error {
+// keyFor finds the key of a stateless packet, so that no other packet will get
+// it: a late packet's is given, another's is the next of the chain.
+func (o *Opener) keyFor(e *Engine, key *[longKey]byte, data []byte, count uint16, seq uint32) (late bool, err error) {
 	last := uint16(o.next-1) & countMask
 	forward := distance(last, count)
 	most := forward
 	if o.anchored {
 		ahead := int64(int32(seq - o.seq))
 		if ahead <= 0 {
-			return o.lateKey(key, distance(count, last), -ahead)
+			return true, o.lateKey(key, distance(count, last), -ahead)
 		}
 		if forward > ahead {
-			return ErrJump
+			return false, ErrJump
 		}
 		most = largest(forward, ahead)
 	}
 	if most > 1 {
+		if e != nil {
+			e.settle(&o.chain)
+		}
 		forward, ok := o.search(data, forward, most)
 		o.credit -= forward
 		if !ok {
-			return ErrJump
+			return false, ErrJump
 		}
 		o.skip(forward - 1)
 	}
-	o.chain.next()
-	*key = o.chain.key
 	if o.late != nil && o.late.drop(o.next) {
 		o.release()
 	}
 	o.next++
 	o.seq, o.anchored = seq, true
 	o.earn()
-	return nil
+	return false, nil
 }
 
 // search chooses among the distances the packet may have, 4096 apart, from least
@@ -42,14 +43,15 @@ func (o *Opener) keyFor(key *[longKey]byte, data []byte, count uint16, seq uint3
 // ok is false, and the distance how far it was tried.
 func (o *Opener) search(data []byte, least, most int64) (distance int64, ok bool) {
 	c, at := o.chain, int64(0)
+	var key [longKey]byte
 	for n := least; n <= o.credit; n += countSpace {
 		if n == most {
 			return n, true
 		}
 		for ; at < n; at++ {
-			c.next()
+			c.take(&key)
 		}
-		if c.fits(data) {
+		if sensible(&key, data) {
 			return n, true
 		}
 	}
@@ -79,10 +81,11 @@ func (o *Opener) skip(n int64) {
 	if n > 0 && o.late == nil {
 		o.late = windows.Get().(*window)
 	}
+	var key [longKey]byte
 	for ; n > 0; n-- {
-		o.chain.next()
+		o.chain.take(&key)
 		if n < windowSize {
-			o.late.put(o.next, &o.chain.key)
+			o.late.put(o.next, &key)
 		}
 		o.next++
 	}
@@ -97,10 +100,10 @@ func (o *Opener) release() {
 // earn adds to the credit what a packet is worth that was opened.
 func (o *Opener) earn() { o.credit = min(o.credit+refill, maxCredit) }
 
-// fits tells whether data, decrypted with the present key, is sensible.
-func (c *chain) fits(data []byte) bool {
+// sensible tells whether data, decrypted with a key, is sensible.
+func sensible(key *[longKey]byte, data []byte) bool {
 	var s state
-	s.init(&c.key)
+	s.init(key)
 	return s.fits(data)
 }
 

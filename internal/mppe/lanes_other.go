@@ -1,0 +1,7 @@
+//go:build !amd64 || purego
+
+package mppe
+
+const haveAssembly = false
+
+func (e *Engine) turnAssembly(int, int, bool) {}
