@@ -120,7 +120,7 @@ func (srv *Server) takeRemote(entry *User, account string, s *session) (netip.Ad
 
 // holder is how messages call who has an address.
 func (s *session) holder() string {
-	return fmt.Sprintf("session %s from %s", s.info.ID, s.ctl.peer.Addr())
+	return fmt.Sprintf("session %s from %s", s.id(), s.ctl.peer.Addr())
 }
 
 // release takes back what assign gave.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,20 +33,20 @@ type control struct {
 	log   *slog.Logger
 
 	mu            sync.Mutex
-	sessions      map[uint16]*session // mu guards; by our call ID
-	pending       int                 // mu guards; sessions not authenticated
-	authenticated int                 // mu guards
-	counted       bool                // mu guards; among the gate's
-	timer         *time.Timer         // mu guards; while counted
-	closed        bool                // mu guards; no more sessions
-	left          int                 // mu guards; sessions that are not gone
-	err           error               // mu guards; why it was closed
+	sessions      []*session  // mu guards; few: most have one
+	pending       int         // mu guards; sessions not authenticated
+	authenticated int         // mu guards
+	counted       bool        // mu guards; among the gate's
+	timer         *time.Timer // mu guards; while counted
+	closed        bool        // mu guards; no more sessions
+	left          int         // mu guards; sessions that are not gone
+	err           error       // mu guards; why it was closed
 }
 
 // serveControl begins to serve a connection that the gate let in.
 func (s *Server) serveControl(conn net.Conn, peer netip.AddrPort) {
-	c := &control{srv: s, peer: peer, sessions: map[uint16]*session{}, counted: true,
-		log: s.log.With("client", peer.Addr().String())}
+	c := &control{srv: s, peer: peer, counted: true}
+	c.log = logOf(s.log.Handler(), c, nil)
 	c.tc = tunnel.NewControl(conn, tunnel.ControlConfig{
 		PPTP: pptp.Config{Role: pptp.Server, HostName: s.policy.Load().cfg.Name, Vendor: s.opts.Vendor, MaxCalls: maxCalls},
 		Log:  c.log,
@@ -77,10 +78,7 @@ func (c *control) end(err error) {
 		c.counted = false
 		c.srv.gate.leave(c.peer.Addr())
 	}
-	var left []*session
-	for _, s := range c.sessions {
-		left = append(left, s)
-	}
+	left := slices.Clone(c.sessions)
 	c.mu.Unlock()
 	for _, s := range left {
 		s.callEnded(cause)
@@ -155,7 +153,12 @@ func (c *control) event(ev pptp.Event) {
 func (c *control) session(callID uint16) *session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.sessions[callID]
+	for _, s := range c.sessions {
+		if s.callID == callID {
+			return s
+		}
+	}
+	return nil
 }
 
 // unanswered finds the session of a call that the client knows as peerCallID and
@@ -201,7 +204,7 @@ func (c *control) add(s *session) bool {
 	if c.closed {
 		return false
 	}
-	c.sessions[s.callID] = s
+	c.sessions = append(c.sessions, s)
 	c.pending++
 	c.left++
 	return true
@@ -224,7 +227,9 @@ func (c *control) sessionAuthenticated() {
 func (c *control) sessionEnded(s *session, authenticated bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.sessions, s.callID)
+	if i := slices.Index(c.sessions, s); i >= 0 {
+		c.sessions = slices.Delete(c.sessions, i, i+1)
+	}
 	if authenticated {
 		c.authenticated--
 	} else {

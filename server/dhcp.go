@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
@@ -109,11 +110,11 @@ func classlessRoutes(list []netip.Prefix, router netip.Addr) []byte {
 
 // answerDHCP answers the client's DHCPINFORM with the routes of push_routes, the
 // name servers and the domain, for as long as the interface lives.
-func (i *clientInterface) answerDHCP(plat Platform, cfg *Config, local, peer netip.Addr) {
+func (i *clientInterface) answerDHCP(log *slog.Logger, plat Platform, cfg *Config, local, peer netip.Addr) {
 	answer := &informAnswer{local: local, peer: peer, dns: cfg.DNS, domain: cfg.Domain, routes: cfg.PushRoutes}
 	conn, err := plat.ListenDHCP(i.Name())
 	if err != nil {
-		i.log.Warn("push_routes is not answered", "reason", err)
+		log.Warn("push_routes is not answered", "reason", err)
 		return
 	}
 	var reader sync.WaitGroup
@@ -125,7 +126,7 @@ func (i *clientInterface) answerDHCP(plat Platform, cfg *Config, local, peer net
 				return
 			}
 			if err != nil {
-				i.log.Debug("reading DHCP", "reason", err)
+				log.Debug("reading DHCP", "reason", err)
 				return
 			}
 			u, ok := from.(*net.UDPAddr)
@@ -137,9 +138,9 @@ func (i *clientInterface) answerDHCP(plat Platform, cfg *Config, local, peer net
 				continue
 			}
 			if dropped > 0 {
-				i.log.Warn("not all of push_routes fit into an answer that this client takes", "dropped", dropped)
+				log.Warn("not all of push_routes fit into an answer that this client takes", "dropped", dropped)
 			}
-			i.log.Debug("DHCPINFORM answered", "routes", len(cfg.PushRoutes)-dropped)
+			log.Debug("DHCPINFORM answered", "routes", len(cfg.PushRoutes)-dropped)
 			conn.WriteTo(reply, net.UDPAddrFromAddrPort(netip.AddrPortFrom(peer, 68)))
 		}
 	})

@@ -27,15 +27,14 @@ func (s *session) openTUN(n tunnel.Network) (tunnel.TUN, error) {
 	if err != nil {
 		return nil, err
 	}
-	iface := &clientInterface{TUN: t, log: s.ctl.log.With("interface", t.Name(), "user", account)}
-	iface.setUp(s.srv, p, n.Local, n.Peer, account)
+	iface := &clientInterface{TUN: t}
+	iface.setUp(s.ctl.log.With("interface", t.Name(), "user", account), s.srv, p, n.Local, n.Peer, account)
 	return iface, nil
 }
 
 // clientInterface is a client's interface with what goes when it goes.
 type clientInterface struct {
 	TUN
-	log  *slog.Logger
 	undo []func()
 	once sync.Once
 	err  error
@@ -43,22 +42,22 @@ type clientInterface struct {
 
 // setUp does what the policy wants of the interface. What fails is logged; the
 // session goes on without it.
-func (i *clientInterface) setUp(srv *Server, p *policy, local, peer netip.Addr, account string) {
+func (i *clientInterface) setUp(log *slog.Logger, srv *Server, p *policy, local, peer netip.Addr, account string) {
 	if p.cfg.Forward {
 		if _, err := srv.plat.SetForwarding(i.Name()); err != nil {
-			i.log.Warn("no forwarding", "on", i.Name(), "reason", err)
+			log.Warn("no forwarding", "on", i.Name(), "reason", err)
 		}
 	}
 	if p.cfg.ProxyARP != ProxyARPOff {
 		remove, on, err := srv.plat.AddProxyARP(peer)
 		switch {
 		case err != nil:
-			i.log.Warn("no proxy ARP", "address", peer.String(), "reason", err)
+			log.Warn("no proxy ARP", "address", peer.String(), "reason", err)
 		case on == "" && p.cfg.ProxyARP == ProxyARPOn:
-			i.log.Warn("no proxy ARP", "address", peer.String(), "reason", "no local subnet holds the address")
+			log.Warn("no proxy ARP", "address", peer.String(), "reason", "no local subnet holds the address")
 		case on != "":
 			i.undo = append(i.undo, remove)
-			i.log.Info("proxy ARP", "address", peer.String(), "on", on)
+			log.Info("proxy ARP", "address", peer.String(), "on", on)
 			if p.cfg.Forward {
 				srv.forward(on) // the kernel answers only where it forwards
 			}
@@ -66,13 +65,13 @@ func (i *clientInterface) setUp(srv *Server, p *policy, local, peer netip.Addr, 
 	}
 	for _, r := range p.users.routes(account) {
 		if err := i.AddRoute(r); err != nil {
-			i.log.Error("no route to a subnet behind the client", "subnet", r.String(), "reason", err)
+			log.Error("no route to a subnet behind the client", "subnet", r.String(), "reason", err)
 			continue
 		}
-		i.log.Info("route to a subnet behind the client", "subnet", r.String())
+		log.Info("route to a subnet behind the client", "subnet", r.String())
 	}
 	if len(p.cfg.PushRoutes) > 0 || p.cfg.Domain != "" {
-		i.answerDHCP(srv.plat, p.cfg, local, peer)
+		i.answerDHCP(log, srv.plat, p.cfg, local, peer)
 	}
 }
 

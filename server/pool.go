@@ -12,6 +12,7 @@ import (
 type Pool struct {
 	mu    sync.Mutex
 	order []netip.Addr          // mu guards; as configured
+	full  int                   // mu guards; so many at the beginning of order are in use
 	fixed map[netip.Addr]string // mu guards; the user it belongs to
 	used  map[netip.Addr]string // mu guards; who has it, for messages
 	last  map[string]netip.Addr // mu guards; what a user had before
@@ -46,7 +47,7 @@ func NewPool(addrs []netip.Addr, fixed map[netip.Addr]string) *Pool {
 func (p *Pool) Update(addrs []netip.Addr, fixed map[netip.Addr]string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.order, p.fixed = addrs, fixed
+	p.order, p.fixed, p.full = addrs, fixed, 0
 }
 
 // Take gives user an address: the one fixed, when valid; else the one the user
@@ -80,7 +81,10 @@ func (p *Pool) Take(user, holder string, fixed netip.Addr, allowed func(netip.Ad
 	if a, had := p.last[user]; had && free(a) && p.holdsLocked(a) {
 		return take(a)
 	}
-	for _, a := range p.order {
+	for p.full < len(p.order) && p.used[p.order[p.full]] != "" {
+		p.full++
+	}
+	for _, a := range p.order[p.full:] {
 		if free(a) {
 			return take(a)
 		}
@@ -93,6 +97,7 @@ func (p *Pool) Release(a netip.Addr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.used, a)
+	p.full = 0
 }
 
 // Used returns how many addresses are handed out, and how many there are.

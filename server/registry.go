@@ -10,12 +10,14 @@ func (srv *Server) addSession(s *session) {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	srv.sessions[s] = struct{}{}
+	srv.trimmer.changed()
 }
 
 func (srv *Server) removeSession(s *session) {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	delete(srv.sessions, s)
+	srv.trimmer.changed()
 	if len(srv.sessions) == 0 && srv.idle != nil {
 		close(srv.idle)
 		srv.idle = nil

@@ -47,6 +47,7 @@ type Server struct {
 	lastID atomic.Uint64
 
 	workers tunnel.Workers // of all sessions
+	trimmer trimmer
 	serving sync.WaitGroup // controls
 
 	// set by Run before anything else begins
@@ -174,6 +175,7 @@ func (srv *Server) Run(ctx context.Context) error {
 	// Not ctx: sessions outlive it by the time an orderly end takes.
 	srv.hard, srv.hardEnd = context.WithCancel(context.Background())
 	defer srv.hardEnd()
+	defer srv.trimmer.stop()
 	defer srv.restoreForwarding()
 	if cfg.Forward {
 		srv.forward("")

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"net/netip"
-	"strconv"
 	"sync"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 type session struct {
 	srv        *Server
 	ctl        *control
+	number     uint64
 	callID     uint16 // ours
 	peerCallID uint16
 	tun        *tunnel.Session
@@ -27,9 +27,9 @@ type session struct {
 	waiting, first, last uint8
 
 	mu            sync.Mutex
-	info          SessionInfo // mu guards, as all that follows
-	account       string      // the user the session counts for; "" before
-	tried         string      // the last name that was tried
+	info          facts  // mu guards, as all that follows
+	account       string // the user the session counts for; "" before
+	tried         string // the last name that was tried
 	authenticated bool
 	address       netip.Addr // taken from the pool
 	local         netip.Addr // taken from the pool of local addresses
@@ -73,15 +73,15 @@ func (srv *Server) newSession(c *control, peerCallID uint16) (*session, bool) {
 
 func (srv *Server) makeSession(c *control, callID, peerCallID uint16, pathMTU int) *session {
 	p := srv.policy.Load()
-	s := &session{srv: srv, ctl: c, callID: callID, peerCallID: peerCallID}
-	s.info = SessionInfo{ID: strconv.FormatUint(srv.lastID.Add(1), 10), Client: c.peer, Since: time.Now()}
+	s := &session{srv: srv, ctl: c, number: srv.lastID.Add(1), callID: callID, peerCallID: peerCallID}
+	s.info.Since = time.Now()
 	if p.cfg.MTU > 0 {
 		pathMTU = min(pathMTU, p.cfg.MTU+tunnelOverhead)
 	}
 	path := osnet.Path{Local: c.local, Remote: c.peer.Addr()}
 	s.tun = tunnel.New(tunnel.Config{
 		PPP:        srv.pppConfig(p, s),
-		Log:        c.log.With("session", s.info.ID),
+		Log:        logOf(srv.log.Handler(), c, s),
 		CallID:     callID,
 		PeerCallID: peerCallID,
 		Workers:    &srv.workers,
@@ -240,9 +240,8 @@ func (s *session) event(ev tunnel.Event) {
 		s.info.Up = true
 		s.info.Interface, s.info.MTU = ev.Interface, ev.Network.MTU
 		s.info.Local, s.info.Peer = ev.Network.Local, ev.Network.Peer
-		info := s.info
 		s.mu.Unlock()
-		if !again {
+		if info := s.snapshot(); !again {
 			s.srv.log.Info("session up", append(sessionAttrs(info), "mtu", info.MTU)...)
 		}
 		return

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"goppptp/internal/ppp/auth"
@@ -28,13 +29,30 @@ type SessionInfo struct {
 	Stats     tunnel.Stats
 }
 
+// facts are what a session keeps of its SessionInfo.
+type facts struct {
+	User      string
+	Interface string
+	Local     netip.Addr
+	Peer      netip.Addr
+	Auth      string
+	Since     time.Time
+	MTU       int
+	Bits      int
+	Stateful  bool
+	Up        bool
+}
+
+// id is the session's name.
+func (s *session) id() string { return strconv.FormatUint(s.number, 10) }
+
 // snapshot returns what is known now.
 func (s *session) snapshot() SessionInfo {
 	s.mu.Lock()
-	info := s.info
+	f := s.info
 	s.mu.Unlock()
-	info.Stats = s.tun.Stats()
-	return info
+	return SessionInfo{ID: s.id(), User: f.User, Client: s.ctl.peer, Interface: f.Interface, Local: f.Local, Peer: f.Peer, Auth: f.Auth,
+		Bits: f.Bits, Stateful: f.Stateful, MTU: f.MTU, Since: f.Since, Up: f.Up, Stats: s.tun.Stats()}
 }
 
 // logEnd writes the line that says what became of the session.

@@ -14,7 +14,7 @@ func (s *Session) acknowledgeMany() {
 	if many {
 		s.sendAck()
 	} else if list {
-		s.cfg.Workers.acks.owe(s)
+		s.cfg.workers.acks.owe(s)
 	}
 }
 

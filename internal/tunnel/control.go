@@ -29,7 +29,7 @@ type ControlConfig struct {
 type Control struct {
 	conn     net.Conn
 	patient  patient // conn, if it is one; else nil
-	cfg      ControlConfig
+	onEvent  func(pptp.Event)
 	loop     turn
 	requests mailbox[func(now time.Time)]
 	reader   *reader // of a conn that is not patient
@@ -63,7 +63,7 @@ func NewControl(conn net.Conn, cfg ControlConfig) *Control {
 	if cfg.OnEvent == nil {
 		cfg.OnEvent = func(pptp.Event) {}
 	}
-	c := &Control{conn: conn, cfg: cfg, core: pptp.NewConn(cfg.PPTP)}
+	c := &Control{conn: conn, onEvent: cfg.OnEvent, core: pptp.NewConn(cfg.PPTP)}
 	if c.patient, _ = conn.(patient); c.patient == nil {
 		c.reader = newReader(conn, c.loop.wake)
 	}
@@ -206,10 +206,10 @@ func (c *Control) drain() (closed bool, err error) {
 				c.core.ConnectionLost(time.Now(), err)
 			}
 		case pptp.Closed:
-			c.cfg.OnEvent(ev)
+			c.onEvent(ev)
 			return true, ev.Err
 		default:
-			c.cfg.OnEvent(ev)
+			c.onEvent(ev)
 		}
 	}
 }

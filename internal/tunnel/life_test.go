@@ -95,7 +95,7 @@ func (f *failing) ReadFrame(b []byte) (int, error) {
 func TestInterfaceFails(t *testing.T) {
 	join(t, clientConfig(), serverConfig(), func(c, s *end) {
 		f := &failing{errs: make(chan error, 10)}
-		c.session.cfg.OpenTUN = func(n Network) (TUN, error) {
+		c.session.cfg.openTUN = func(n Network) (TUN, error) {
 			c.tun = osnettest.NewTUN(osnet.TUNConfig{Local: n.Local, Peer: n.Peer, MTU: n.MTU})
 			f.TUN = c.tun
 			return f, nil
@@ -120,7 +120,7 @@ func TestInterfaceFails(t *testing.T) {
 func TestNoInterface(t *testing.T) {
 	join(t, clientConfig(), serverConfig(), func(c, s *end) {
 		none := errors.New("no tun module")
-		c.session.cfg.OpenTUN = func(Network) (TUN, error) { return nil, none }
+		c.session.cfg.openTUN = func(Network) (TUN, error) { return nil, none }
 		wantRun(t, c, func(err error) bool { return errors.Is(err, none) })
 		wantRun(t, s, func(err error) bool { return err != nil })
 		if c.saw(isUp) {

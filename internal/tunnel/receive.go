@@ -45,7 +45,7 @@ type receiver struct {
 	queue    *gre.Queue                 // stateful MPPE: puts packets back in order; else nil
 	tun      TUN                        // nil: not open
 	write    func(parts [][]byte) error // tun's
-	network  Network
+	mtu      int
 	joinTCP  bool // the TUN takes segments joined
 	joinUDP  bool
 	ipv6     bool
@@ -62,10 +62,10 @@ type receiver struct {
 	handed mailbox[handed]
 }
 
-func (r *receiver) open(t TUN, n Network) {
+func (r *receiver) open(t TUN, mtu int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tun, r.write, r.network = t, t.WriteFrame, n
+	r.tun, r.write, r.mtu = t, t.WriteFrame, mtu
 	r.joinTCP, r.joinUDP = t.Offload()
 }
 
@@ -146,7 +146,7 @@ func (s *Session) Receive(packets [][]byte) {
 	heard := false
 	for _, p := range packets {
 		h, payload, err := gre.Parse(p)
-		if err != nil || h.CallID != s.cfg.CallID {
+		if err != nil || h.CallID != s.cfg.callID {
 			s.stats.invalid.Add(1)
 			continue
 		}
@@ -330,7 +330,7 @@ func (s *Session) deliver(x *scratch, protocol ppp.Protocol, p []byte) {
 		s.stats.closed.Add(1)
 		return
 	}
-	clampMSS(p, r.network.MTU)
+	clampMSS(p, r.mtu)
 	x.joiner.Add(p)
 	s.stats.rxPackets.Add(1)
 	s.stats.rxBytes.Add(uint64(len(p)))

@@ -8,10 +8,10 @@ func (s *Session) hand(l *load) {
 	if a := t.acked.Swap(0); a != 0 {
 		t.seq.Acked(uint32(a))
 	}
-	if err := s.cfg.Send(l.batch); err != nil {
+	if err := s.cfg.send(l.batch); err != nil {
 		s.stats.sendErrors.Add(1)
 		if s.sendErr.Swap(&err) == nil {
-			s.cfg.Log.Warn("cannot send to the peer", "error", err)
+			s.cfg.log.Warn("cannot send to the peer", "error", err)
 		}
 	}
 	putLoad(l)

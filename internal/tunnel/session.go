@@ -71,7 +71,7 @@ type Config struct {
 
 // A Session runs one call: authentication, negotiation and the data path.
 type Session struct {
-	cfg  Config
+	cfg  settings
 	recv receiver
 	send transmitter
 
@@ -91,14 +91,29 @@ type Session struct {
 	born       time.Time
 	alarm      alarm
 	tun        TUN
-	network    Network
-	linkUp     ppp.LinkUp
+	network    Network    // as agreed on last; all but the addresses may change
+	local      netip.Addr // those of the interface
+	peer       netip.Addr
+	linkMTU    int
 	compressed bool
 	up         bool
 	opened     bool  // the link was told to open
 	told       int64 // what the link knows of heard
 	finished   bool
 	err        error
+}
+
+// settings are what a session keeps of its Config: of the largest part, PPP, the
+// link has a copy.
+type settings struct {
+	requireMPPE, refuseMPPE bool
+	log                     *slog.Logger
+	workers                 *Workers
+	callID                  uint16
+	send                    func(packets [][]byte) error
+	openTUN                 func(n Network) (TUN, error)
+	onEvent                 func(Event)
+	pathMTU, mtu            int
 }
 
 // framesMax is how many control frames wait for the loop at most.
@@ -128,7 +143,11 @@ func New(cfg Config) *Session {
 	if cfg.Workers == nil {
 		cfg.Workers = new(Workers)
 	}
-	s := &Session{cfg: cfg, link: ppp.NewLink(cfg.PPP), born: time.Now()}
+	s := &Session{link: ppp.NewLink(cfg.PPP), born: time.Now(), cfg: settings{
+		requireMPPE: cfg.PPP.MPPE.Require, refuseMPPE: cfg.PPP.MPPE.Refuse,
+		log: cfg.Log, workers: cfg.Workers, callID: cfg.CallID, send: cfg.Send, openTUN: cfg.OpenTUN, onEvent: cfg.OnEvent,
+		pathMTU: cfg.PathMTU, mtu: cfg.MTU,
+	}}
 	s.loop.do, s.loop.start = s.attend, onOwnGoroutine
 	s.send.pump.do, s.send.pump.start = s.transmit, cfg.Workers.start
 	s.send.stay.do, s.send.stay.start = s.linger, onOwnGoroutine
@@ -195,7 +214,7 @@ func (s *Session) attend() {
 	if s.finished {
 		s.alarm.set(time.Time{}, &s.loop)
 		s.setMode(modeClosed)
-		s.cfg.OnEvent(Finished{s.err})
+		s.cfg.onEvent(Finished{s.err})
 		s.closeTUN()
 		s.ended(s.err)
 		return
@@ -253,8 +272,8 @@ func (s *Session) handle(now time.Time, frame []byte) {
 
 // debugFrame logs a control frame, decoded.
 func (s *Session) debugFrame(text string, frame []byte) {
-	if s.cfg.Log.Enabled(context.Background(), slog.LevelDebug) {
-		s.cfg.Log.Debug(text, "frame", ppp.Describe(frame))
+	if s.cfg.log.Enabled(context.Background(), slog.LevelDebug) {
+		s.cfg.log.Debug(text, "frame", ppp.Describe(frame))
 	}
 }
 
@@ -272,7 +291,7 @@ func (s *Session) notice(now time.Time) {
 		s.link.RequestReset(now)
 	}
 	if bits&noticeNonsense != 0 {
-		s.cfg.Log.Warn("decrypted packets make no sense, negotiating encryption anew")
+		s.cfg.log.Warn("decrypted packets make no sense, negotiating encryption anew")
 		s.link.Renegotiate(now)
 	}
 	if bits&noticeTUN != 0 {
@@ -298,14 +317,17 @@ func (s *Session) drain() {
 			s.debugFrame("frame sent", ev.Frame)
 			s.sendFrame(ev.Frame)
 		case ppp.PhaseChanged:
-			s.cfg.OnEvent(Phase{ev.Phase})
+			s.cfg.onEvent(Phase{ev.Phase})
 		case ppp.LinkUp:
-			s.linkUp = ev
+			s.linkMTU = MTU(s.cfg.pathMTU, ev, !s.cfg.refuseMPPE)
+			if s.cfg.mtu > 0 {
+				s.linkMTU = min(s.linkMTU, s.cfg.mtu)
+			}
 			s.setLink(ev)
-			s.cfg.OnEvent(LinkUp{ev})
+			s.cfg.onEvent(LinkUp{ev})
 		case ppp.Authenticated:
 			s.recv.hold()
-			s.cfg.OnEvent(Authenticated{ev.Result})
+			s.cfg.onEvent(Authenticated{ev.Result})
 		case ppp.CompressionUp:
 			s.compressionUp(ev)
 		case ppp.CompressionDown:
@@ -313,7 +335,7 @@ func (s *Session) drain() {
 			s.installSealer(nil)
 			s.installOpener(nil, false)
 			s.setMode(s.mode())
-			s.cfg.OnEvent(MPPEDown{})
+			s.cfg.onEvent(MPPEDown{})
 		case ppp.CompressionFlush:
 			s.flushSealer()
 		case ppp.CompressionResetAcked:
@@ -325,28 +347,28 @@ func (s *Session) drain() {
 		case ppp.NetworkDown:
 			s.up = false
 			s.setMode(modeClosed)
-			s.cfg.OnEvent(Down{})
+			s.cfg.onEvent(Down{})
 		case ppp.Network6Up:
 			s.network.Local6, s.network.Peer6 = ev.LocalID, ev.PeerID
 			s.network6Up()
 		case ppp.Network6Down:
 			s.allowIPv6(false)
-			s.cfg.OnEvent(IPv6{})
+			s.cfg.onEvent(IPv6{})
 		case ppp.EchoReplied:
 			s.stats.echoRTT.Store(int64(ev.RTT))
-			s.cfg.OnEvent(EchoReply{ev.RTT})
+			s.cfg.onEvent(EchoReply{ev.RTT})
 		case ppp.ProbeFailed:
-			s.cfg.OnEvent(ProbeFailed{})
+			s.cfg.onEvent(ProbeFailed{})
 		case ppp.Message:
-			s.cfg.Log.Info("message from the peer", "text", ev.Text)
-			s.cfg.OnEvent(Message{ev.Text})
+			s.cfg.log.Info("message from the peer", "text", ev.Text)
+			s.cfg.onEvent(Message{ev.Text})
 		case ppp.Finished:
 			s.finished = true
 			if s.err == nil {
 				s.err = ev.Err
 			}
 		default:
-			s.cfg.Log.Debug("link event", "event", fmt.Sprintf("%T", ev))
+			s.cfg.log.Debug("link event", "event", fmt.Sprintf("%T", ev))
 		}
 	}
 }
@@ -356,7 +378,7 @@ func (s *Session) compressionUp(ev ppp.CompressionUp) {
 	s.installOpener(mppe.NewOpener(ev.RecvKey, mppe.Bits(ev.RecvBits), ev.RecvStateful), ev.RecvStateful)
 	s.installSealer(mppe.NewSealer(ev.SendKey, mppe.Bits(ev.SendBits), ev.SendStateful))
 	s.setMode(s.mode())
-	s.cfg.OnEvent(MPPEUp{SendBits: ev.SendBits, RecvBits: ev.RecvBits, SendStateful: ev.SendStateful, RecvStateful: ev.RecvStateful})
+	s.cfg.onEvent(MPPEUp{SendBits: ev.SendBits, RecvBits: ev.RecvBits, SendStateful: ev.SendStateful, RecvStateful: ev.RecvStateful})
 }
 
 // mode is what the data path may carry now.
@@ -366,7 +388,7 @@ func (s *Session) mode() mode {
 		return modeClosed
 	case s.compressed:
 		return modeEncrypted
-	case s.cfg.PPP.MPPE.Require || s.send.encryptedOnce():
+	case s.cfg.requireMPPE || s.send.encryptedOnce():
 		return modeClosed
 	}
 	return modeClear
@@ -376,32 +398,30 @@ func (s *Session) mode() mode {
 // are agreed on again after a renegotiation they must be the same.
 func (s *Session) networkUp() {
 	if s.tun != nil {
-		if n := s.network; n.Local != s.agreed().Local || n.Peer != s.agreed().Peer {
+		if n := s.network; n.Local != s.local || n.Peer != s.peer {
 			s.err = fmt.Errorf("the peer changed the addresses of a live session to %v and %v", n.Local, n.Peer)
 			s.link.Close(time.Now(), "the addresses changed")
 			return
 		}
 		s.up = true
 		s.setMode(s.mode())
-		s.cfg.OnEvent(Up{Network: s.agreed(), Interface: s.tun.Name()})
+		s.cfg.onEvent(Up{Network: s.network, Interface: s.tun.Name()})
 		return
 	}
-	s.network.MTU = MTU(s.cfg.PathMTU, s.linkUp, !s.cfg.PPP.MPPE.Refuse)
-	if s.cfg.MTU > 0 {
-		s.network.MTU = min(s.network.MTU, s.cfg.MTU)
-	}
-	t, err := s.cfg.OpenTUN(s.network)
+	s.network.MTU = s.linkMTU
+	t, err := s.cfg.openTUN(s.network)
 	if err != nil {
 		s.err = err
 		s.link.Close(time.Now(), "no network interface")
 		return
 	}
 	s.tun, s.up = t, true
-	s.recv.open(t, s.network)
-	s.send.open(t, s.network)
+	s.local, s.peer = s.network.Local, s.network.Peer
+	s.recv.open(t, s.network.MTU)
+	s.send.open(t, s.network.MTU)
 	s.setMode(s.mode())
 	s.send.pump.wake()
-	s.cfg.OnEvent(Up{Network: s.network, Interface: t.Name()})
+	s.cfg.onEvent(Up{Network: s.network, Interface: t.Name()})
 }
 
 // network6Up gives the interface its link-local addresses; where there is
@@ -411,15 +431,13 @@ func (s *Session) network6Up() {
 		SetIPv6(local, peer uint64) error
 	}); ok {
 		if err := t.SetIPv6(s.network.Local6, s.network.Peer6); err != nil {
-			s.cfg.Log.Warn("the interface takes no IPv6 address", "error", err)
+			s.cfg.log.Warn("the interface takes no IPv6 address", "error", err)
 			return
 		}
 	}
 	s.allowIPv6(true)
-	s.cfg.OnEvent(IPv6{s.network.Local6, s.network.Peer6})
+	s.cfg.onEvent(IPv6{s.network.Local6, s.network.Peer6})
 }
-
-func (s *Session) agreed() Network { return s.recv.network }
 
 func (s *Session) closeTUN() {
 	if s.tun == nil {

@@ -52,10 +52,10 @@ type transmitter struct {
 	acked atomic.Uint64 // 1<<32 | the peer's last acknowledgement; 0: none
 }
 
-func (t *transmitter) open(tun TUN, n Network) {
+func (t *transmitter) open(tun TUN, mtu int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.tun, t.mtu = tun, n.MTU
+	t.tun, t.mtu = tun, mtu
 }
 
 func (t *transmitter) encryptedOnce() bool {
