@@ -24,6 +24,7 @@ var (
 	scaleP50  = figures.Measure{Key: "set-up-p50", Name: "Set-up, p50", Unit: "ms", Group: "sessions"}
 	scaleP99  = figures.Measure{Key: "set-up-p99", Name: "Set-up, p99", Unit: "ms", Group: "sessions"}
 	scaleCPU  = figures.Measure{Key: "set-up-cpu", Name: "Server CPU, each", Unit: "ms", Group: "sessions"}
+	scaleRest = figures.Measure{Key: "rest", Name: "CPU at rest", Unit: "%", Group: "sessions"}
 	scaleEnd  = figures.Measure{Key: "ends", Name: "Orderly ends", Unit: "1/s", Group: "sessions", Higher: true}
 
 	scaleUser   = figures.Measure{Key: "user", Name: "Server's memory", Unit: "kB", Group: "memory of an idle session"}
@@ -210,13 +211,17 @@ func (b *bench) bringUp(ctx context.Context, s *scaled) error {
 	if err != nil {
 		return err
 	}
+	rest, err := s.rig.Rest(ctx, scaleQuiet)
+	if err != nil {
+		return err
+	}
 	b.say("  %s: %.0f set-ups/s, p50 %v, p99 %v, %v CPU each; user %.1f, kernel %.1f kB each", s.name, up.Rate, up.P50.Round(time.Millisecond),
 		up.P99.Round(time.Millisecond), up.CPU.Round(10*time.Microsecond), memory.User/1024, memory.Kernel/1024)
 	for _, v := range []struct {
 		figures.Measure
 		value float64
 	}{
-		{scaleRate, up.Rate}, {scaleP50, up.P50.Seconds() * 1e3}, {scaleP99, up.P99.Seconds() * 1e3}, {scaleCPU, up.CPU.Seconds() * 1e3},
+		{scaleRate, up.Rate}, {scaleP50, up.P50.Seconds() * 1e3}, {scaleP99, up.P99.Seconds() * 1e3}, {scaleCPU, up.CPU.Seconds() * 1e3}, {scaleRest, 100 * rest},
 		{scaleUser, memory.User / 1024}, {scaleKernel, memory.Kernel / 1024}, {scaleAll, memory.All / 1024}, {scaleFall, memory.Available / 1024},
 	} {
 		b.set.Add("scale", s.name, v.Measure, v.value)

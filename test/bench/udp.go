@@ -27,7 +27,7 @@ const (
 	udpLoss     = 0.001                  // less is no loss
 	udpHopeless = 0.05                   // more is not worth another try
 	udpShort    = 0.97                   // less than this share of the rate was not sent: not a trial of that rate
-	udpTries    = 2                      // a rate at which one of them loses nothing is good
+	udpTries    = 3                      // a rate at which one of them loses nothing is good
 	udpDrain    = 100 * time.Millisecond // without a packet: no more will come
 	udpBuffer   = 16 << 20               // of the receiver: it is not the one that shall lose
 	udpSlowest  = 1000.0                 // packets a second
@@ -37,7 +37,7 @@ const (
 )
 
 // udpAgain are steps above the highest good rate that are tried once more.
-var udpAgain = []int{3, 10}
+var udpAgain = []int{1, 3, 8}
 
 // measureUDP looks for the highest rate at which datagrams come through.
 func measureUDP(down bool) func(context.Context, *bench, *site) ([]reading, error) {

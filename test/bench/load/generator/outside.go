@@ -66,24 +66,31 @@ func (o *Outside) Send(to []Target, packets, train, size int, rate float64) Sent
 	var sent Sent
 	var buf []byte
 	start := time.Now()
-	for sent.Packets < uint64(packets) {
-		t := to[int(sent.Packets)/max(train, 1)%len(to)]
-		number := sent.Packets + 1
-		buf = AppendMark(buf[:0], Nobody, t.Session, number, max(size, MinSize)-28)
-		if _, err := o.conn.WriteToUDPAddrPort(buf, netip.AddrPortFrom(t.Addr, Port)); err == nil {
-			sent.Octets += uint64(len(buf) + 28)
-			sent.Numbers += number
-		}
-		sent.Packets++
-		if rate > 0 {
-			due := start.Add(time.Duration(float64(sent.Packets) / rate * float64(time.Second)))
-			if early := time.Until(due); early > 100*time.Microsecond {
-				time.Sleep(early)
+	for turn := 0; sent.Packets < uint64(packets); turn++ {
+		to := to[turn%len(to)]
+		for range min(max(train, 1), packets-int(sent.Packets)) {
+			sent.Packets++
+			buf = AppendMark(buf[:0], Nobody, to.Session, sent.Packets, max(size, MinSize)-28)
+			if _, err := o.conn.WriteToUDPAddrPort(buf, netip.AddrPortFrom(to.Addr, Port)); err == nil {
+				sent.Octets += uint64(len(buf) + 28)
+				sent.Numbers += sent.Packets
 			}
 		}
+		pace(start, sent.Packets, rate)
 	}
 	sent.Took = time.Since(start)
 	return sent
+}
+
+// pace waits until it is time for more than so many packets, at rate a second.
+func pace(start time.Time, packets uint64, rate float64) {
+	if rate <= 0 {
+		return
+	}
+	due := start.Add(time.Duration(float64(packets) / rate * float64(time.Second)))
+	if early := time.Until(due); early > 100*time.Microsecond {
+		time.Sleep(early)
+	}
 }
 
 // Close ends it.

@@ -346,12 +346,7 @@ func (g *Generator) Send(ctx context.Context, l Load) (Sent, error) {
 		}
 		s.transmit(slots[:n], batch, sealed)
 		sent.Packets += uint64(n)
-		if l.Rate > 0 {
-			due := start.Add(time.Duration(float64(sent.Packets) / l.Rate * float64(time.Second)))
-			if early := time.Until(due); early > 100*time.Microsecond {
-				time.Sleep(early)
-			}
-		}
+		pace(start, sent.Packets, l.Rate)
 	}
 	sent.Took = time.Since(start)
 	return sent, ctx.Err()

@@ -180,7 +180,27 @@ type Cost struct {
 	Lost float64       // share of them that did not
 }
 
-// Cost measures traffic.
+// restTime is how long a server is watched at rest before traffic.
+const restTime = 500 * time.Millisecond
+
+// Rest measures how much of a processor the server takes while nothing passes:
+// keepalives of idle sessions.
+func (r *Rig) Rest(ctx context.Context, d time.Duration) (share float64, err error) {
+	start := time.Now()
+	before, err := CPU(r.Server.Pid)
+	if err != nil {
+		return 0, err
+	}
+	select {
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-time.After(d):
+	}
+	after, err := CPU(r.Server.Pid)
+	return (after - before) / time.Since(start).Seconds(), err
+}
+
+// Cost measures traffic. What the server does anyway is taken off.
 func (r *Rig) Cost(ctx context.Context, t Traffic) (Cost, error) {
 	targets := r.Clients.Targets()
 	if len(targets) == 0 {
@@ -193,6 +213,11 @@ func (r *Rig) Cost(ctx context.Context, t Traffic) (Cost, error) {
 	if t.Down {
 		arrived = func() uint64 { return r.Clients.Traffic().Packets }
 	}
+	rest, err := r.Rest(ctx, restTime)
+	if err != nil {
+		return Cost{}, err
+	}
+	start := time.Now()
 	cpu, err := CPU(r.Server.Pid)
 	if err != nil {
 		return Cost{}, err
@@ -215,7 +240,8 @@ func (r *Rig) Cost(ctx context.Context, t Traffic) (Cost, error) {
 	if n == 0 {
 		return Cost{}, fmt.Errorf("%v: nothing arrived: %v", t, r.Clients.Traffic().Bad)
 	}
-	return Cost{CPU: seconds((after - cpu) / float64(n)), Lost: 1 - float64(n)/float64(t.Packets)}, nil
+	cpu = after - cpu - rest*time.Since(start).Seconds()
+	return Cost{CPU: seconds(cpu / float64(n)), Lost: 1 - float64(n)/float64(t.Packets)}, nil
 }
 
 // Wrong names what was not as it should be in all the traffic so far; "" if
