@@ -80,7 +80,8 @@ func (srv *Server) makeSession(c *control, callID, peerCallID uint16, pathMTU in
 	}
 	path := osnet.Path{Local: c.local, Remote: c.peer.Addr()}
 	s.tun = tunnel.New(tunnel.Config{
-		PPP:        srv.pppConfig(p, s),
+		PPP:        p.ppp,
+		Owner:      s,
 		Log:        logOf(srv.log.Handler(), c, s),
 		CallID:     callID,
 		PeerCallID: peerCallID,
@@ -98,35 +99,39 @@ func (srv *Server) makeSession(c *control, callID, peerCallID uint16, pathMTU in
 // PPP, MPPE and the protocol field that it encrypts.
 const tunnelOverhead = 20 + 16 + 1 + 2 + 1
 
-// pppConfig says how the session negotiates.
-func (srv *Server) pppConfig(p *policy, s *session) ppp.Config {
+// pppSettings says how sessions negotiate.
+func pppSettings(cfg *Config) *ppp.Settings {
 	c := ppp.Config{
 		Role: ppp.Server,
-		Auth: p.cfg.Auth,
+		Auth: cfg.Auth,
 		Authenticator: auth.AuthenticatorConfig{
-			Name: p.cfg.Name,
-			Lookup: func(user string) (auth.Credential, error) {
-				s.mu.Lock()
-				s.tried = user
-				s.mu.Unlock()
-				return srv.policy.Load().users.credential(user)
-			},
-			EAPMD5: !p.cfg.MPPE.Require, // it gives no keys
+			Name:   cfg.Name,
+			EAPMD5: !cfg.MPPE.Require, // it gives no keys
 		},
 		MPPE: ppp.MPPE{
-			Require:  p.cfg.MPPE.Require,
-			Refuse:   !p.cfg.MPPE.Require && len(p.cfg.MPPE.Bits) == 0,
-			Bits:     p.cfg.MPPE.Bits,
-			Stateful: p.cfg.MPPE.Stateful,
+			Require:  cfg.MPPE.Require,
+			Refuse:   !cfg.MPPE.Require && len(cfg.MPPE.Bits) == 0,
+			Bits:     cfg.MPPE.Bits,
+			Stateful: cfg.MPPE.Stateful,
 		},
-		Assign: func(user string) (local, remote netip.Addr, dns, wins []netip.Addr, err error) {
-			local, remote, err = srv.assign(s, user)
-			return local, remote, p.cfg.DNS, p.cfg.WINS, err
-		},
-		IPv6: p.cfg.IPv6,
+		DNS: cfg.DNS, WINS: cfg.WINS,
+		IPv6: cfg.IPv6,
 	}
-	c.Echo.Interval, c.Echo.Failures = p.cfg.Keepalive.Interval, p.cfg.Keepalive.Failures
-	return c
+	c.Echo.Interval, c.Echo.Failures = cfg.Keepalive.Interval, cfg.Keepalive.Failures
+	return ppp.NewSettings(c)
+}
+
+// Lookup finds the user that the client says it is.
+func (s *session) Lookup(user string) (auth.Credential, error) {
+	s.mu.Lock()
+	s.tried = user
+	s.mu.Unlock()
+	return s.srv.policy.Load().users.credential(user)
+}
+
+// Assign gives the session its addresses.
+func (s *session) Assign(user string) (local, remote netip.Addr, err error) {
+	return s.srv.assign(s, user)
 }
 
 func (s *session) key() callKey { return callKey{s.ctl.peer.Addr(), s.callID} }

@@ -122,14 +122,14 @@ func (p *ipcp) review(opts []Option) (nak, reject []Option) {
 // Where there is but one it is the second as well, as pppd has it: a rejection
 // would cost a round trip.
 func (p *ipcp) server(option byte) netip.Addr {
-	list, i := p.l.dns, 0
+	list, i := p.l.cfg.DNS, 0
 	switch option {
 	case OptionSecondaryDNS:
 		i = 1
 	case OptionPrimaryWINS:
-		list = p.l.wins
+		list = p.l.cfg.WINS
 	case OptionSecondaryWINS:
-		list, i = p.l.wins, 1
+		list, i = p.l.cfg.WINS, 1
 	}
 	if p.l.cfg.Role != Server || len(list) == 0 {
 		return netip.Addr{}
@@ -203,7 +203,7 @@ func (p *ipcp) up(now time.Time) {
 func (p *ipcp) event() NetworkUp {
 	ev := NetworkUp{Local: p.local, Peer: p.peer}
 	if p.l.cfg.Role == Server {
-		ev.DNS, ev.WINS = slices.Clone(p.l.dns), slices.Clone(p.l.wins)
+		ev.DNS, ev.WINS = slices.Clone(p.l.cfg.DNS), slices.Clone(p.l.cfg.WINS)
 		return ev
 	}
 	for _, n := range p.names {

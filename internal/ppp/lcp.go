@@ -54,7 +54,7 @@ func (c *Config) usable() []auth.Method {
 }
 
 func (p *lcp) reset() {
-	p.mru = p.l.cfg.MRU
+	p.mru = p.l.mru
 	p.accm, p.pfc, p.acfc, p.noMagic = true, true, true, false
 	p.newMagic()
 	p.methods = nil

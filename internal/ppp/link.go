@@ -1,6 +1,7 @@
 package ppp
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"io"
@@ -13,7 +14,9 @@ import (
 
 // Link is one PPP session, as a core: it is not safe for concurrent use.
 type Link struct {
-	cfg    Config
+	cfg    *Config // shared with other links
+	owner  Owner   // nil: cfg says it all
+	mru    int
 	events []Event
 	stats  Stats
 	phase  Phase
@@ -35,7 +38,6 @@ type Link struct {
 	sendKey       mschap.Key
 	recvKey       mschap.Key
 	local, remote netip.Addr
-	dns, wins     []netip.Addr
 
 	held     map[Protocol][]byte // packets that came too early
 	netTold  bool                // NetworkUp was handed out
@@ -71,11 +73,19 @@ type Stats struct {
 	Rejected      uint64 // protocols answered with a Protocol-Reject
 }
 
-// NewLink makes a Link that waits for Open.
-func NewLink(cfg Config) *Link {
-	l := &Link{cfg: cfg.withDefaults(), held: map[Protocol][]byte{}}
+// defaultOwnMRU is what we ask for where nothing else is said: our tunable.
+const defaultOwnMRU = 1400
+
+// NewLink makes a Link that waits for Open, with Settings of its own.
+func NewLink(cfg Config) *Link { return NewSettings(cfg).NewLink(0, nil) }
+
+// NewLink makes a Link that waits for Open. mru is the Config.MRU of this link
+// where the settings have none; 0: 1400. owner may be nil: then Config alone
+// says whom a server lets in, and which addresses it gives.
+func (s *Settings) NewLink(mru int, owner Owner) *Link {
+	l := &Link{cfg: &s.cfg, owner: owner, mru: cmp.Or(s.cfg.MRU, mru, defaultOwnMRU), held: map[Protocol][]byte{}}
+	l.mru = max(minMRU, min(l.mru, 65535))
 	l.local, l.remote = l.cfg.Local, l.cfg.Remote
-	l.dns, l.wins = l.cfg.DNS, l.cfg.WINS
 	l.lcp.l, l.ccp.l, l.ipcp.l, l.ipv6.l, l.echo.l = l, l, l, l, l
 	l.lcpM = machine{protocol: ProtocolLCP, policy: &l.lcp, link: l}
 	l.ccpM = machine{protocol: ProtocolCCP, policy: &l.ccp, link: l}

@@ -112,7 +112,11 @@ func (l *Link) linkUp(now time.Time) {
 			return
 		}
 		l.method = l.lcp.methods[0]
-		l.auth = auth.NewAuthenticator(l.method, l.cfg.Authenticator)
+		cfg := l.cfg.Authenticator
+		if l.owner != nil {
+			cfg.Lookup = l.owner.Lookup
+		}
+		l.auth = auth.NewAuthenticator(l.method, cfg)
 	case l.method != 0:
 		l.auth = auth.NewPeer(l.method, l.cfg.Peer)
 	default:
@@ -168,13 +172,13 @@ func (l *Link) admit(now time.Time, user string) {
 	case l.assigned && user != l.user:
 		l.userChanged(user)
 		return
-	case l.cfg.Role == Server && l.cfg.Assign != nil && !l.assigned:
-		local, remote, dns, wins, err := l.cfg.Assign(user)
+	case l.cfg.Role == Server && l.owner != nil && !l.assigned:
+		local, remote, err := l.owner.Assign(user)
 		if err != nil {
 			l.fail(fmt.Errorf("no address for user %q: %w", user, err), "no address: "+err.Error())
 			return
 		}
-		l.local, l.remote, l.dns, l.wins = local, remote, dns, wins
+		l.local, l.remote = local, remote
 	}
 	l.user, l.authenticated, l.assigned = user, true, l.cfg.Role == Server
 	l.setPhase(Network)

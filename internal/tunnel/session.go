@@ -41,8 +41,10 @@ type TUN interface {
 
 // Config says how a session behaves and where its packets go.
 type Config struct {
-	PPP ppp.Config
-	Log *slog.Logger
+	PPP *ppp.Settings // sessions may share them
+	// Owner is asked what ppp.Owner says; nil: PPP says it all.
+	Owner ppp.Owner
+	Log   *slog.Logger
 	// CallID is what the peer puts into packets to us, PeerCallID what we put
 	// into packets to the peer.
 	CallID, PeerCallID uint16
@@ -103,8 +105,7 @@ type Session struct {
 	err        error
 }
 
-// settings are what a session keeps of its Config: of the largest part, PPP, the
-// link has a copy.
+// settings are what a session keeps of its Config; PPP and Owner are the link's.
 type settings struct {
 	requireMPPE, refuseMPPE bool
 	log                     *slog.Logger
@@ -137,14 +138,11 @@ func New(cfg Config) *Session {
 	if cfg.PathMTU == 0 {
 		cfg.PathMTU = 1500
 	}
-	if cfg.PPP.MRU == 0 {
-		cfg.PPP.MRU = MRU(cfg.PathMTU)
-	}
 	if cfg.Workers == nil {
 		cfg.Workers = new(Workers)
 	}
-	s := &Session{link: ppp.NewLink(cfg.PPP), born: time.Now(), cfg: settings{
-		requireMPPE: cfg.PPP.MPPE.Require, refuseMPPE: cfg.PPP.MPPE.Refuse,
+	s := &Session{link: cfg.PPP.NewLink(MRU(cfg.PathMTU), cfg.Owner), born: time.Now(), cfg: settings{
+		requireMPPE: cfg.PPP.MPPE().Require, refuseMPPE: cfg.PPP.MPPE().Refuse,
 		log: cfg.Log, workers: cfg.Workers, callID: cfg.CallID, send: cfg.Send, openTUN: cfg.OpenTUN, onEvent: cfg.OnEvent,
 		pathMTU: cfg.PathMTU, mtu: cfg.MTU,
 	}}
