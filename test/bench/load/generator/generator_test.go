@@ -249,7 +249,7 @@ func TestMistakes(t *testing.T) {
 		{"old numbers", func(p *peer, b []byte) {
 			p.calls[0].out, b[0] = renumbered(p.calls[0]), 0
 		}, counterNames[oldGRE]},
-		{"a bad header", func(p *peer, b []byte) { p.gre.WriteBatch([][]byte{badGREPacket()}, p.calls[0].path) }, counterNames[badGRE]},
+		{"a bad header", func(p *peer, b []byte) { p.gre.WriteBatch([][]byte{badGREPacket(p.calls[0])}, p.calls[0].path) }, counterNames[badGRE]},
 		{"no such call", func(p *peer, b []byte) { p.gre.WriteBatch([][]byte{strayPacket()}, p.calls[0].path) }, counterNames[strayGRE]},
 		{"a wrong key", func(p *peer, b []byte) { p.calls[0].sealer = otherSealer() }, counterNames[undecryptable]},
 	} {

@@ -302,17 +302,13 @@ func renumbered(c *peerCall) *gre.Sender { return gre.NewSender(c.out.Next(0, fa
 
 func otherSealer() *mppe.Sealer { return mppe.NewSealer([16]byte{1, 2, 3}, mppe.Bits128, false) }
 
-// greHeader is the header of an empty packet of version 1 with a sequence number
-// for call 1.
-func greHeader(length byte) []byte {
-	return []byte{0x30, 0x01, 0x88, 0x0b, 0, length, 0, 1, 0xff, 0xff, 0, 0}
+// greHeader is the header of a packet for that call of the client's, with a
+// sequence number and so many octets to follow.
+func greHeader(call uint16, length byte) []byte {
+	return []byte{0x30, 0x01, 0x88, 0x0b, 0, length, byte(call >> 8), byte(call), 0xff, 0xff, 0, 0}
 }
 
 // badGREPacket promises more than it has.
-func badGREPacket() []byte { return greHeader(200) }
+func badGREPacket(c *peerCall) []byte { return greHeader(c.out.Next(0, false).CallID, 200) }
 
-func strayPacket() []byte {
-	b := greHeader(0)
-	b[6], b[7] = 0x7f, 0xff
-	return b
-}
+func strayPacket() []byte { return greHeader(0x7fff, 0) }
