@@ -31,6 +31,9 @@ func (s *Sender) Next(ack uint32, hasAck bool) Header {
 	return h
 }
 
+// Last returns the number that Next used last.
+func (s *Sender) Last() uint32 { return s.next - 1 }
+
 // AckOnly returns the header of a packet that acknowledges ack and carries nothing. It uses up no sequence number.
 func (s *Sender) AckOnly(ack uint32) Header {
 	return Header{CallID: s.callID, HasAck: true, Ack: ack}

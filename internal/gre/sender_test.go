@@ -13,8 +13,8 @@ func TestSender(t *testing.T) {
 	if got, want := s.AckOnly(11), (Header{CallID: 0xd8c1, HasAck: true, Ack: 11}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	if s.next != 1 {
-		t.Errorf("the next number is %d, want 1", s.next)
+	if s.Last() != 0 || s.next != 1 {
+		t.Errorf("the last number is %d, the next %d, want 0 and 1", s.Last(), s.next)
 	}
 }
 

@@ -27,11 +27,9 @@ type Server struct {
 // a list of thousands of users would leave more behind in memory, once read, than
 // the sessions take that are to be measured. So would a large pool.
 func (p *Place) Serve(clients int, more ...string) (*Server, error) {
-	last := poolFirst.As4()
-	binary.BigEndian.PutUint32(last[:], binary.BigEndian.Uint32(last[:])+uint32(clients)-1)
 	files := map[string]string{
 		"server.yaml": fmt.Sprintf("local: %v\nremote: [%s]\nmppe: {require: true, bits: [128]}\nchap_secrets: chap-secrets\n%s\n",
-			tunnelAddr, fmt.Sprintf("%v-%v", poolFirst, netip.AddrFrom4(last)), strings.Join(more, "\n")),
+			tunnelAddr, fmt.Sprintf("%v-%v", poolFirst, poolLast(clients)), strings.Join(more, "\n")),
 		"chap-secrets": "* * " + password + " *\n",
 	}
 	for name, text := range files {
@@ -68,6 +66,13 @@ func (p *Place) Serve(clients int, more ...string) (*Server, error) {
 		return nil, fmt.Errorf("goppptp serve: %s", s.tail())
 	}
 	return s, nil
+}
+
+// poolLast is the last of so many addresses.
+func poolLast(clients int) netip.Addr {
+	last := poolFirst.As4()
+	binary.BigEndian.PutUint32(last[:], binary.BigEndian.Uint32(last[:])+uint32(clients)-1)
+	return netip.AddrFrom4(last)
 }
 
 // tail is the end of what it said.
