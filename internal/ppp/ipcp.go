@@ -11,13 +11,13 @@ import (
 type ipcp struct {
 	l *Link
 
-	local   netip.Addr // ours, as we ask for it; 0.0.0.0: to be given
-	askAddr bool
-	names   []nameServer // client: what we ask for
+	local netip.Addr   // ours, as we ask for it; 0.0.0.0: to be given
+	names []nameServer // client: what we ask for
+	peer  netip.Addr   // the peer's, as it asks for it
 
-	peer  netip.Addr // the peer's, as it asks for it
-	asked bool       // server: a peer that names no address was asked for it
-	isUp  bool
+	askAddr bool
+	asked   bool // server: a peer that names no address was asked for it
+	isUp    bool
 }
 
 // nameServer is one of the four servers of RFC 1877.
