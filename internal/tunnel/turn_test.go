@@ -127,14 +127,14 @@ func TestAlarm(t *testing.T) {
 		set := func(at time.Time) {
 			mu.Lock()
 			defer mu.Unlock()
-			set(at)
+			a.set(at, tu)
 		}
 		at := func(d time.Duration) time.Time { return began.Add(d) }
 		set(time.Time{})
-		set(at(5*time.Second))
-		set(at(2*time.Second))
+		set(at(5 * time.Second))
+		set(at(2 * time.Second))
 		<-time.After(3 * time.Second)
-		set(at(4*time.Second))
+		set(at(4 * time.Second))
 		set(time.Time{})
 		<-time.After(3 * time.Second)
 		set(at(time.Second)) // the past
