@@ -47,7 +47,7 @@ func soaking(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer s.close()
-	began := time.Now()
+	began, failed := time.Now(), 0
 	for n := 0; ; n++ {
 		spent := time.Since(began)
 		if spent >= b.soak {
@@ -56,8 +56,15 @@ func soaking(ctx context.Context, b *bench) error {
 		s.load, s.loadAtServer = 0, 0
 		moved, err := s.iperf3(ctx, 1+n%4/2*3, n%2 == 1, soakSpell)
 		if err != nil {
-			return fmt.Errorf("after %v: %w%s", spent.Round(time.Second), err, s.logs())
+			// iperf3 itself fails now and then. Twice in a row is no accident.
+			err = fmt.Errorf("after %v: %w", spent.Round(time.Second), err)
+			if failed++; failed == 2 || ctx.Err() != nil {
+				return fmt.Errorf("%w%s", err, s.logs())
+			}
+			b.failed(c.name, err)
+			continue
 		}
+		failed = 0
 		quarter := soakQuarters[min(3, int(4*spent/b.soak))]
 		b.set.Add("soak", quarter, soakClient, s.load/1e6)
 		b.set.Add("soak", quarter, soakServer, s.loadAtServer/1e6)
