@@ -22,6 +22,7 @@ type options struct {
 	split   bool          // all contenders on a cable that carries no packets above the MTU
 	lock    string        // file to lock around each single measurement
 	measure []string      // local part: kinds of measurement; none: all
+	soak    time.Duration // length of the part soak
 	trial   time.Duration // of the search for the highest rate without loss
 }
 
@@ -44,6 +45,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.Float64Var(&o.seconds, "seconds", 3, "length of one TCP test")
 	fs.IntVar(&o.pings, "pings", 500, "echo requests a round, 10 ms apart")
 	fs.DurationVar(&o.trial, "trial", 300*time.Millisecond, "length of one trial of the search for the UDP rate")
+	fs.DurationVar(&o.soak, "soak", time.Hour, "length of the part soak, which is not in all")
 	fs.StringVar(&o.out, "out", "test/bench/results", "folder for bench.md, bench.svg and bench.json; \"\" writes none")
 	fs.StringVar(&part, "part", "local", "which benchmarks, separated by commas, or all: "+strings.Join(partNames(), ", "))
 	fs.Func("only", "contenders to measure, separated by commas", list(&o.only))
@@ -72,7 +74,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		return o, errors.New("-rounds, -seconds, -pings and -trial must be more than nothing")
 	}
 	if part == "all" {
-		o.parts = partNames()
+		o.parts = slices.DeleteFunc(partNames(), func(name string) bool { return name == "soak" })
 	} else {
 		o.parts = strings.Split(part, ",")
 	}

@@ -22,6 +22,7 @@ var titles = map[string]string{
 	"local": "A tunnel between two namespaces",
 	"guest": "With pptp-linux, pptpd and pppd, in a guest",
 	"scale": "Many sessions on one server",
+	"soak":  "Full load for a long time",
 }
 
 // register adds a part; a name used twice is a mistake in the program.
