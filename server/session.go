@@ -10,6 +10,7 @@ import (
 	"goppptp/internal/osnet"
 	"goppptp/internal/ppp"
 	"goppptp/internal/ppp/auth"
+	"goppptp/internal/pptp"
 	"goppptp/internal/tunnel"
 )
 
@@ -51,13 +52,13 @@ func randomCallID() uint16 {
 }
 
 // newSession makes the session for a call that is offered, and registers it.
-func (srv *Server) newSession(c *control, peerCallID uint16) (*session, bool) {
+func (srv *Server) newSession(c *control, offer pptp.CallOffered) (*session, bool) {
 	pathMTU, err := srv.plat.PathMTU(c.peer.Addr())
 	if err != nil {
 		pathMTU = 1500
 	}
 	s, ok := srv.demux.add(c.peer.Addr(), randomCallID, func(callID uint16) *session {
-		return srv.makeSession(c, callID, peerCallID, pathMTU)
+		return srv.makeSession(c, callID, offer, pathMTU)
 	})
 	if !ok {
 		return nil, false
@@ -71,9 +72,9 @@ func (srv *Server) newSession(c *control, peerCallID uint16) (*session, bool) {
 	return s, true
 }
 
-func (srv *Server) makeSession(c *control, callID, peerCallID uint16, pathMTU int) *session {
+func (srv *Server) makeSession(c *control, callID uint16, offer pptp.CallOffered, pathMTU int) *session {
 	p := srv.policy.Load()
-	s := &session{srv: srv, ctl: c, number: srv.lastID.Add(1), callID: callID, peerCallID: peerCallID}
+	s := &session{srv: srv, ctl: c, number: srv.lastID.Add(1), callID: callID, peerCallID: offer.PeerCallID}
 	s.info.Since = time.Now()
 	if p.cfg.MTU > 0 {
 		pathMTU = min(pathMTU, p.cfg.MTU+tunnelOverhead)
@@ -84,7 +85,8 @@ func (srv *Server) makeSession(c *control, callID, peerCallID uint16, pathMTU in
 		Owner:      s,
 		Log:        logOf(srv.log.Handler(), c, s),
 		CallID:     callID,
-		PeerCallID: peerCallID,
+		PeerCallID: offer.PeerCallID,
+		PeerWindow: int(offer.Request.Window),
 		Workers:    &srv.workers,
 		Send:       func(packets [][]byte) error { return srv.gre.WriteBatch(packets, path) },
 		OpenTUN:    s.openTUN,

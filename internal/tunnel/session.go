@@ -48,6 +48,9 @@ type Config struct {
 	// CallID is what the peer puts into packets to us, PeerCallID what we put
 	// into packets to the peer.
 	CallID, PeerCallID uint16
+	// PeerWindow is how many packets the peer says that it holds; 0: it does not
+	// say, or is not to be believed.
+	PeerWindow int
 	// Workers move packets; sessions share them. nil: the session's own.
 	Workers *Workers
 	// Send sends GRE packets, from their GRE header on, to the peer. It is not
@@ -117,6 +120,9 @@ type settings struct {
 	pathMTU, mtu            int
 }
 
+// peerWindowMax is how many packets a peer is believed to hold at most.
+const peerWindowMax = 1024
+
 // framesMax is how many control frames wait for the loop at most.
 const framesMax = 64
 
@@ -150,6 +156,7 @@ func New(cfg Config) *Session {
 	s.send.pump.do, s.send.pump.start = s.transmit, cfg.Workers.start
 	s.send.stay.do, s.send.stay.start = s.linger, onOwnGoroutine
 	s.send.ready = s.send.pump.wake
+	s.send.flow.window.Slack = min(cfg.PeerWindow, peerWindowMax)
 	s.recv.desk.do, s.recv.desk.start = s.receiveHanded, cfg.Workers.start
 	s.acks.policy = gre.Acks{Delay: ackDelay, Every: ackEvery}
 	s.send.seq = gre.NewSender(cfg.PeerCallID, 0)
@@ -443,8 +450,10 @@ func (s *Session) closeTUN() {
 	}
 	s.recv.close()
 	s.tun.Close()
+	s.send.flow.close()
 	s.send.pump.stop()
 	s.send.stay.stop()
+	s.send.flow.rest = rest{}
 	s.acks.end()
 	s.tun = nil
 }
