@@ -189,3 +189,13 @@ func TestTargets(t *testing.T) {
 		}
 	}
 }
+
+func TestModuleVersion(t *testing.T) {
+	const text = "/x/wireguard: go1.26\n\tpath\tgolang.zx2c4.com/wireguard\n\tmod\tgolang.zx2c4.com/wireguard\tv1.2.3\th1:x=\n\tdep\tgolang.org/x/sys\tv0.1.0\th1:y=\n"
+	if got := moduleVersion(text, wireguardModule); got != "v1.2.3" {
+		t.Errorf("%q", got)
+	}
+	if got := moduleVersion("", wireguardModule); got == "" {
+		t.Error("nothing is said of the version")
+	}
+}
