@@ -1,6 +1,7 @@
 package mppe
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -39,29 +40,6 @@ func BenchmarkSealPlain(b *testing.B) {
 	perPacket(b, func(packet []byte) { p.seal(packet, false) })
 }
 
-// The engine against crypto/rc4, batch about batch so that a busy machine
-// disturbs both alike. ns/packet is SealBatch's, ratio how many times as long
-// the plain way takes.
-func BenchmarkSealBatch(b *testing.B) {
-	packets := benchPackets(1400)
-	s, p := NewSealer(testKey(1), Bits128, false), newPlain(testKey(1), Bits128, false)
-	var fast, slow time.Duration
-	n := 0
-	for b.Loop() {
-		start := time.Now()
-		s.SealBatch(packets)
-		middle := time.Now()
-		for _, packet := range packets {
-			p.seal(packet, false)
-		}
-		fast += middle.Sub(start)
-		slow += time.Since(middle)
-		n += len(packets)
-	}
-	b.ReportMetric(float64(fast.Nanoseconds())/float64(n), "ns/packet")
-	b.ReportMetric(float64(slow)/float64(fast), "ratio")
-}
-
 func BenchmarkOpenBatch(b *testing.B) {
 	s, o := NewSealer(testKey(1), Bits128, false), NewOpener(testKey(1), Bits128, false)
 	packets := benchPackets(1400)
@@ -93,28 +71,54 @@ func BenchmarkChain(b *testing.B) {
 	}
 }
 
-// Engine alone: four equal packets, and four of which one is long.
+// The engine without the keys' chain.
 func BenchmarkEngine(b *testing.B) {
-	for name, lengths := range map[string][]int{
-		"1400": {1400, 1400, 1400, 1400}, "mixed": {1400, 52, 1400, 52, 1400, 52, 1400, 52}, "one": {1400}, "two": {1400, 1400}, "three": {1400, 1400, 1400}, "52": {52, 52, 52, 52},
+	for _, v := range []struct {
+		name    string
+		lengths []int
+	}{
+		{"one", []int{1400}}, {"two", []int{1400, 1400}}, {"three", []int{1400, 1400, 1400}},
+		{"mixed", []int{1400, 52, 1400, 52, 1400, 52, 1400, 52}}, {"three of 52", []int{52, 52, 52}},
 	} {
-		b.Run(name, func(b *testing.B) {
-			e := new(Engine)
-			var data [][]byte
-			for _, n := range lengths {
-				data = append(data, make([]byte, n))
+		b.Run(v.name, func(b *testing.B) {
+			var e Engine
+			data, keys := make([][]byte, len(v.lengths)), make([][longKey]byte, len(v.lengths))
+			for i, n := range v.lengths {
+				data[i], keys[i] = make([]byte, n), testKey(byte(i))
 			}
-			key := testKey(1)
 			b.ReportAllocs()
 			n := 0
 			for b.Loop() {
-				for _, d := range data {
-					e.addKeyed(&key, d)
+				for i := range data {
+					keys[i][0]++ // or memory is learnt by heart
+					e.addKeyed(&keys[i], data[i])
 				}
 				e.Run()
 				n += len(data)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/packet")
+		})
+	}
+}
+
+// One packet at a time from each of many sessions, as a server has them.
+func BenchmarkManySessions(b *testing.B) {
+	for _, length := range []int{1400, 52} {
+		b.Run(fmt.Sprint(length), func(b *testing.B) {
+			packets := benchPackets(length)
+			sealers := make([]*Sealer, len(packets))
+			for i := range sealers {
+				sealers[i] = NewSealer(testKey(byte(i)), Bits128, false)
+			}
+			var e Engine
+			b.ReportAllocs()
+			for b.Loop() {
+				for i, s := range sealers {
+					s.Queue(&e, packets[i])
+				}
+				e.Run()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(packets)), "ns/packet")
 		})
 	}
 }

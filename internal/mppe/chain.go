@@ -58,16 +58,11 @@ func (c *chain) next() {
 // encrypt makes key, with a table that was scheduled with it, the key of the
 // chain.
 func (c *chain) encrypt(key *[longKey]byte, s *[256]uint32) {
-	n := longKey
-	if c.short {
-		n = shortKey
-	}
 	c.key = *key
-	var j uint8
-	for i := range n {
-		var octet uint8
-		j, octet = step(s, uint8(i+1), j, 0)
-		c.key[i] ^= octet
+	if c.short {
+		xorAlone(s, 0, 0, c.key[:shortKey])
+	} else {
+		xorAlone(s, 0, 0, c.key[:])
 	}
 	c.weaken()
 }
@@ -84,26 +79,39 @@ func (c *chain) take(key *[longKey]byte) {
 	c.keys--
 }
 
-// hash is GetNewKeyFromSHA. RFC 3079, section 3.4.
-func (c *chain) hash() [longKey]byte {
-	const pad = 40
-	var b [2*longKey + 2*pad]byte
-	n := longKey
+// hash is GetNewKeyFromSHA: of the start key, 40 octets of zero, the key and 40
+// octets of 0xf2. RFC 3079, section 3.4.
+func (c *chain) hash() (key [longKey]byte) {
 	if c.short {
-		n = shortKey
+		b := shortPads
+		copy(b[:shortKey], c.start[:])
+		copy(b[shortKey+pad:2*shortKey+pad], c.key[:])
+		digest := sha1.Sum(b[:])
+		copy(key[:shortKey], digest[:])
+		copy(key[shortKey:], digest[:shortKey])
+		return key
 	}
-	copy(b[:n], c.start[:])
-	copy(b[n+pad:], c.key[:n])
-	copy(b[2*n+pad:], pad2)
-	digest := sha1.Sum(b[:2*n+2*pad])
-	if c.short {
-		copy(digest[shortKey:], digest[:shortKey])
-	}
+	b := longPads
+	copy(b[:longKey], c.start[:])
+	copy(b[longKey+pad:2*longKey+pad], c.key[:])
+	digest := sha1.Sum(b[:])
 	return [longKey]byte(digest[:])
 }
 
-const pad2 = "\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2" +
-	"\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2\xf2"
+const pad = 40 // octets
+
+// What is hashed, with room for the keys.
+var (
+	shortPads [2*shortKey + 2*pad]byte
+	longPads  [2*longKey + 2*pad]byte
+)
+
+func init() {
+	for i := range pad {
+		shortPads[2*shortKey+pad+i] = 0xf2
+		longPads[2*longKey+pad+i] = 0xf2
+	}
+}
 
 // weaken puts the known octets of the shorter keys in and doubles the key.
 // RFC 3079, sections 3.1 and 3.2.

@@ -15,11 +15,12 @@
 //	plain, err := o.Open(payload, seq)
 //
 // Whoever has many packets at a time, of one session or of several, queues them
-// in an Engine, which takes half the time for each.
+// in an Engine, which takes a good half of the time off each. The keys of packets
+// to come are computed beside the packets there are, up to three ahead.
 //
 // Scratch space belongs to the engines, not to the sessions: a stateless
-// direction takes about 100 octets, and 4 kB more while keys of missing packets
-// are remembered; a stateful one about 1.1 kB.
+// direction takes less than 150 octets, and 4 kB more while keys of missing
+// packets are remembered; a stateful one about 1.1 kB.
 //
 // # Losses
 //

@@ -1,9 +1,6 @@
 package mppe
 
-import (
-	"crypto/subtle"
-	"sync"
-)
+import "sync"
 
 const (
 	lanes       = 4
@@ -11,6 +8,7 @@ const (
 	stride      = 2048 // octets of key stream of a lane and turn, at most
 	batchSize   = 64   // packets queued until they run without being told to
 	round       = 256  // steps in which RC4's i comes round, and a key is scheduled
+	worthwhile  = 192  // steps beside which a lane may well take a whole round
 )
 
 // Engine encrypts and decrypts the packets that Sealers and Openers, of one
@@ -46,6 +44,8 @@ type Engine struct {
 	todo    int              // of them
 	sources [batchSize]source
 	chains  int // of sources
+	needy   int // sources before this one need no key any more
+	roomy   int // and those before this one have no room for one
 }
 
 // job is a packet. Those that wait for their keys are linked, for each chain.
@@ -162,146 +162,5 @@ func (e *Engine) Run() {
 	}
 	clear(e.jobs[:e.n])
 	clear(e.sources[:e.chains])
-	e.n, e.chains = 0, 0
-}
-
-// sort puts the longest packets first, so that those that run together are of
-// like lengths. It changes nothing about their keys.
-func (e *Engine) sort() {
-	for i := range e.n {
-		at := i
-		for at > 0 && len(e.jobs[e.order[at-1]].data) < len(e.jobs[i].data) {
-			e.order[at] = e.order[at-1]
-			at--
-		}
-		e.order[at] = uint8(i)
-	}
-	e.todo = e.n
-}
-
-// fill gives work to lanes, and tells whether any has some. All lanes are at i = 0.
-//
-// Packets begin together, as many as there are lanes for, so that they end
-// together. More begin only when one packet is left alone: with two lanes or
-// four, an octet takes the same time. Keys to come are made beside packets while
-// those take a round at least, and on their own when no packet has a key.
-func (e *Engine) fill() bool {
-	packets, longest := 0, 0
-	for i := range e.lane {
-		if l := &e.lane[i]; l.work == encrypting {
-			packets++
-			longest = max(longest, l.skip+len(l.data))
-		}
-	}
-	if packets <= 1 {
-		for i := 0; i < lanes && packets < packetLanes; i++ {
-			if e.lane[i].work != idle {
-				continue
-			}
-			job := e.pick()
-			if job == nil {
-				break
-			}
-			e.lane[i] = lane{work: scheduling, data: job.data, skip: 1}
-			e.begin(i, &job.key)
-			packets++
-			longest = round
-		}
-	}
-	if packets == 0 && e.todo == 0 {
-		return false
-	}
-	if packets > 0 && longest < round*3/4 {
-		return true
-	}
-	src := 0
-	for i := range e.lane {
-		if e.lane[i].work != idle {
-			continue
-		}
-		for src < e.chains && !e.wants(&e.sources[src]) {
-			src++
-		}
-		if src == e.chains {
-			break
-		}
-		s := &e.sources[src]
-		s.busy = true
-		key := s.c.hash()
-		e.lane[i] = lane{work: makingKey, src: s}
-		e.begin(i, &key)
-	}
-	return true
-}
-
-func (e *Engine) wants(s *source) bool {
-	return !s.busy && (s.waiting > 0 || s.c.keys < keysAhead)
-}
-
-// pick takes the longest packet that has a key out of the order.
-func (e *Engine) pick() *job {
-	for at, i := range e.order[:e.todo] {
-		if e.jobs[i].keyed {
-			copy(e.order[at:e.todo], e.order[at+1:e.todo])
-			e.todo--
-			return &e.jobs[i]
-		}
-	}
-	return nil
-}
-
-// begin lets a lane schedule a key.
-func (e *Engine) begin(lane int, key *[longKey]byte) {
-	e.s[lane] = identity
-	e.key[lane] = *key
-	e.j[lane] = 0
-}
-
-// advance moves all lanes on, up to where one has an end and others must not
-// wait for it, and back to i = 0.
-func (e *Engine) advance() {
-	n, mixed := 0, false
-	shortest, longest := stride, 0
-	for i := range e.lane {
-		switch l := &e.lane[i]; l.work {
-		case encrypting:
-			left := l.skip + len(l.data)
-			shortest, longest = min(shortest, left), max(longest, left)
-			n = i + 1
-		case scheduling, makingKey:
-			mixed = true
-			n = i + 1
-		}
-	}
-	steps := round
-	if !mixed {
-		steps = (shortest + round - 1) &^ (round - 1)
-		if longest <= steps {
-			steps = (longest + 15) &^ 15
-		}
-	}
-	e.turn(n, steps, mixed)
-	for i := range n {
-		l := &e.lane[i]
-		switch l.work {
-		case scheduling:
-			l.work = encrypting
-			e.key[i] = [longKey]byte{}
-			// The stream begins at i = 1. This j makes of the step at 0
-			// one that swaps nothing and leaves j as it must be, 0.
-			e.j[i] = -uint8(e.s[i][0])
-		case makingKey:
-			l.src.c.encrypt(&e.key[i], &e.s[i])
-			l.src.busy = false
-			e.hand(l.src)
-			e.key[i] = [longKey]byte{}
-			*l = lane{}
-		case encrypting:
-			done := subtle.XORBytes(l.data, l.data, e.stream[i][l.skip:steps])
-			l.data, l.skip = l.data[done:], 0
-			if len(l.data) == 0 {
-				*l = lane{}
-			}
-		}
-	}
+	e.n, e.chains, e.needy, e.roomy = 0, 0, 0, 0
 }

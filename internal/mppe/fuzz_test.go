@@ -160,3 +160,138 @@ func FuzzSeal(f *testing.F) {
 		}
 	})
 }
+
+// FuzzEngine: packets of several sessions go through one engine at each end, are
+// lost, delayed, repeated and forged in between, and sessions start over with new
+// keys while packets of the old are still queued. They are sealed as crypto/rc4
+// does, and opened as Open would one by one.
+func FuzzEngine(f *testing.F) {
+	f.Add([]byte("some packets of several sessions, in one engine"))
+	f.Add([]byte{0, 10, 200, 0, 250, 100, 0, 20, 30, 1, 0, 9, 2, 0, 50, 15, 0, 0, 0, 90, 9, 0, 91, 9, 0, 92, 9, 1, 93, 9, 14, 0, 0, 0, 3, 3})
+	f.Add(bytes.Repeat([]byte{0, 12, 180, 8, 12, 180, 3, 1, 7}, 80))
+	f.Fuzz(fuzzEngine)
+}
+
+// fuzzSession is one direction of a session and its doubles.
+type fuzzSession struct {
+	number   int
+	sealer   *Sealer
+	plain    *plain
+	opener   *Opener // of the engine
+	one      *Opener // opens one by one
+	stateful bool
+	seq      uint32
+	held     []wire
+}
+
+func newFuzzSession(number, generation int) *fuzzSession {
+	key, bits, stateful := testKey(byte(number+31*generation)), allBits[(number+generation)%3], number%4 == 3
+	return &fuzzSession{
+		number: number, sealer: NewSealer(key, bits, stateful), plain: newPlain(key, bits, stateful),
+		opener: NewOpener(key, bits, stateful), one: NewOpener(key, bits, stateful), stateful: stateful, seq: uint32(generation) - 10,
+	}
+}
+
+func fuzzEngine(t *testing.T, input []byte) {
+	useAssembly = haveAssembly && len(input)%2 == 0
+	defer func() { useAssembly = haveAssembly }()
+	sessions := make([]*fuzzSession, 8)
+	for i := range sessions {
+		sessions[i] = newFuzzSession(i, 0)
+	}
+	type sent struct {
+		wire
+		by *fuzzSession
+	}
+	type pending struct {
+		from      int
+		got, want []byte
+	}
+	var sealing, opening Engine
+	var sealed, opened []pending
+	var line []sent // as soon as they are sealed
+	check := func(what string, e *Engine, list []pending) {
+		e.Run()
+		for i, p := range list {
+			if !bytes.Equal(p.got, p.want) {
+				t.Fatalf("%s, packet %d of %d, of session %d: %x, want %x", what, i, len(list), p.from, p.got, p.want)
+			}
+		}
+	}
+	deliver := func(s *fuzzSession, w wire) {
+		a, b := bytes.Clone(w.packet), bytes.Clone(w.packet)
+		got, err := s.opener.Queue(&opening, a, w.seq)
+		want, wantErr := s.one.Open(b, w.seq)
+		if err != wantErr || (got == nil) != (want == nil) || len(got) != len(want) {
+			t.Fatalf("session %d: %d octets, %v; Open gives %d, %v", s.number, len(got), err, len(want), wantErr)
+		}
+		opened = append(opened, pending{s.number, got, want})
+	}
+	send := func() {
+		check("sealed", &sealing, sealed)
+		sealed = sealed[:0]
+		for _, w := range line {
+			s := w.by
+			switch w.plain[0] % 16 {
+			case 0: // lost
+			case 1:
+				s.held = append(s.held, w.wire)
+			case 2:
+				deliver(s, w.wire)
+				deliver(s, w.wire)
+			case 3:
+				forged := w.wire
+				forged.packet = bytes.Clone(w.packet)
+				forged.packet[1] ^= 1 << (w.plain[0] >> 5)
+				deliver(s, forged)
+				deliver(s, w.wire)
+			default:
+				deliver(s, w.wire)
+			}
+			if len(s.held) > 0 && w.plain[0]&0x40 != 0 {
+				deliver(s, s.held[0])
+				s.held = s.held[1:]
+			}
+		}
+		line = line[:0]
+	}
+	for turn := 0; len(input) >= 3 && turn < 300; turn++ {
+		a, b, c := input[0], input[1], input[2]
+		input = input[3:]
+		s := sessions[a%8]
+		switch a >> 4 {
+		case 13: // many lost
+			s.seq += uint32(b)
+			for range b {
+				packet := []byte{0, 0, 0x21, 0x45}
+				s.sealer.Queue(&sealing, packet)
+				s.plain.seal([]byte{0, 0, 0x21, 0x45}, false)
+			}
+		case 14:
+			check("opened", &opening, opened)
+			opened = opened[:0]
+		case 15:
+			if b%2 == 0 {
+				// Both ends start over; what is in the engines stays there.
+				sessions[a%8] = newFuzzSession(int(a%8), turn+1)
+			} else {
+				send()
+			}
+		default:
+			n := 1 + int(b)
+			if c >= 250 {
+				n *= 20
+			}
+			packet := make([]byte, Overhead+n)
+			packet[2], packet[3%len(packet)] = c, b
+			text := bytes.Clone(packet)
+			s.plain.seal(text, false)
+			s.sealer.Queue(&sealing, packet)
+			sealed = append(sealed, pending{s.number, packet, text})
+			s.seq += 1 + uint32(c%5)/4
+			line = append(line, sent{wire{seq: s.seq, packet: packet, plain: []byte{c}}, s})
+		}
+	}
+	send()
+	check("opened", &opening, opened)
+}

@@ -5,39 +5,44 @@ package mppe
 const haveAssembly = true
 
 // turnAssembly is turn in assembly.
-func (e *Engine) turnAssembly(lanes, steps int, mixed bool) {
-	switch {
-	case lanes <= 2 && mixed:
-		mixedTwo(e, steps)
-	case lanes <= 2:
-		streamTwo(e, steps)
-	case lanes == 3 && mixed:
-		mixedThree(e, steps)
-	case lanes == 3:
-		streamThree(e, steps)
-	case mixed:
-		mixedFour(e, steps)
-	default:
-		streamFour(e, steps)
+func (e *Engine) turnAssembly(kind turnKind, steps int) {
+	switch kind {
+	case turnSchedule2:
+		schedule2(e, steps)
+	case turnSchedule4:
+		schedule4(e, steps)
+	case turnStream2:
+		stream2(e, steps)
+	case turnStream3:
+		stream3(e, steps)
+	case turnBeside4:
+		beside4(e, steps)
+	case turnMixed2:
+		mixed2(e, steps)
+	case turnMixed4:
+		mixed4(e, steps)
 	}
 }
 
-// What the methods of lanes.go do; steps is a multiple of 16, and not 0.
+// What the methods of lanes.go do.
 
 //go:noescape
-func streamTwo(e *Engine, steps int)
+func schedule2(e *Engine, steps int)
 
 //go:noescape
-func streamThree(e *Engine, steps int)
+func schedule4(e *Engine, steps int)
 
 //go:noescape
-func streamFour(e *Engine, steps int)
+func stream2(e *Engine, steps int)
 
 //go:noescape
-func mixedTwo(e *Engine, steps int)
+func stream3(e *Engine, steps int)
 
 //go:noescape
-func mixedThree(e *Engine, steps int)
+func beside4(e *Engine, steps int)
 
 //go:noescape
-func mixedFour(e *Engine, steps int)
+func mixed2(e *Engine, steps int)
+
+//go:noescape
+func mixed4(e *Engine, steps int)

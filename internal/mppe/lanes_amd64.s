@@ -24,80 +24,95 @@
 
 #define STATE(lane) (Engine_s+1024*lane)
 
-// One lane's step: swap, octet of the stream, x of the next step.
-#define STEP(lane, q, j, x, stream) \
+// A lane's step: x of the next step, the swap, an octet of the stream.
+#define STREAM(lane, q, j, x, stream) \
 	ADDB x, j; \
 	MOVL (STATE(lane)+4*(q)+4)(BX), R11; \
-	SWAP(lane, q, j, x, stream)
+	SWAP(lane, q, j, x); \
+	OCTET(lane, q, x, stream); \
+	AHEAD(j, x)
 
 // The sixteenth, behind which the state may end.
-#define LAST(lane, q, j, x, stream) \
+#define STREAMLAST(lane, q, j, x, stream) \
 	ADDB x, j; \
 	MOVBLZX R13, R11; \
 	MOVL STATE(lane)(SI)(R11*4), R11; \
-	SWAP(lane, q, j, x, stream)
+	SWAP(lane, q, j, x); \
+	OCTET(lane, q, x, stream); \
+	AHEAD(j, x)
 
-#define SWAP(lane, q, j, x, stream) \
+// The same with a key to be scheduled.
+#define KEYED(lane, q, j, x, stream) \
+	ADDB KEY(lane, q), j; \
+	STREAM(lane, q, j, x, stream)
+
+#define KEYEDLAST(lane, q, j, x, stream) \
+	ADDB KEY(lane, q), j; \
+	STREAMLAST(lane, q, j, x, stream)
+
+// The same without the octet of the stream.
+#define SCHEDULE(lane, q, j, x, stream) \
+	ADDB KEY(lane, q), j; \
+	ADDB x, j; \
+	MOVL (STATE(lane)+4*(q)+4)(BX), R11; \
+	SWAP(lane, q, j, x); \
+	AHEAD(j, x)
+
+#define SCHEDULELAST(lane, q, j, x, stream) \
+	ADDB KEY(lane, q), j; \
+	ADDB x, j; \
+	MOVBLZX R13, R11; \
+	MOVL STATE(lane)(SI)(R11*4), R11; \
+	SWAP(lane, q, j, x); \
+	AHEAD(j, x)
+
+#define KEY(lane, q) (Engine_key+const_longKey*lane+(q))(SI)
+
+#define SWAP(lane, q, j, x) \
 	MOVL STATE(lane)(SI)(j*4), CX; \
 	MOVL x, STATE(lane)(SI)(j*4); \
-	MOVL CX, (STATE(lane)+4*(q))(BX); \
+	MOVL CX, (STATE(lane)+4*(q))(BX)
+
+#define OCTET(lane, q, x, stream) \
 	ADDB x, CX; \
-	PINSRW $((q)/2), STATE(lane)(SI)(CX*4), stream; \
+	PINSRW $((q)/2), STATE(lane)(SI)(CX*4), stream
+
+#define AHEAD(j, x) \
 	CMPB j, R13; \
 	CMOVLNE R11, x
 
-#define KEY(lane, q, j) \
-	ADDB (Engine_key+const_longKey*lane+(q))(SI), j
-
-#define STREAM2(do, q, a, b, c, d) \
+// A step of all lanes. The first of them do one thing, the last may do another.
+#define LANES2(do, other, q, a, b, c, d) \
 	do(0, q, R8, AX, a); \
 	do(1, q, R9, R14, b); \
 	INCL R13
 
-#define STREAM3(do, q, a, b, c, d) \
-	do(0, q, R8, AX, a); \
-	do(1, q, R9, R14, b); \
-	do(2, q, R10, R15, c); \
-	INCL R13
-
-#define STREAM4(do, q, a, b, c, d) \
+#define LANES3(do, other, q, a, b, c, d) \
 	do(0, q, R8, AX, a); \
 	do(1, q, R9, R14, b); \
 	do(2, q, R10, R15, c); \
-	do(3, q, DX, R12, d); \
 	INCL R13
 
-#define MIXED2(do, q, a, b, c, d) \
-	KEY(0, q, R8); \
-	KEY(1, q, R9); \
-	STREAM2(do, q, a, b, c, d)
+#define LANES4(do, other, q, a, b, c, d) \
+	do(0, q, R8, AX, a); \
+	do(1, q, R9, R14, b); \
+	do(2, q, R10, R15, c); \
+	other(3, q, DX, R12, d); \
+	INCL R13
 
-#define MIXED3(do, q, a, b, c, d) \
-	KEY(0, q, R8); \
-	KEY(1, q, R9); \
-	KEY(2, q, R10); \
-	STREAM3(do, q, a, b, c, d)
+#define TWO(lanes, do, other, doLast, otherLast, q) \
+	lanes(do, other, q, X0, X2, X4, X6); \
+	lanes(doLast, otherLast, q+1, X1, X3, X5, X7)
 
-#define MIXED4(do, q, a, b, c, d) \
-	KEY(0, q, R8); \
-	KEY(1, q, R9); \
-	KEY(2, q, R10); \
-	KEY(3, q, DX); \
-	STREAM4(do, q, a, b, c, d)
-
-#define TWO(lanes, do, q) \
-	lanes(STEP, q, X0, X2, X4, X6); \
-	lanes(do, q+1, X1, X3, X5, X7)
-
-#define SIXTEEN(lanes) \
-	TWO(lanes, STEP, 0); \
-	TWO(lanes, STEP, 2); \
-	TWO(lanes, STEP, 4); \
-	TWO(lanes, STEP, 6); \
-	TWO(lanes, STEP, 8); \
-	TWO(lanes, STEP, 10); \
-	TWO(lanes, STEP, 12); \
-	TWO(lanes, LAST, 14)
+#define SIXTEEN(lanes, do, other, doLast, otherLast) \
+	TWO(lanes, do, other, do, other, 0); \
+	TWO(lanes, do, other, do, other, 2); \
+	TWO(lanes, do, other, do, other, 4); \
+	TWO(lanes, do, other, do, other, 6); \
+	TWO(lanes, do, other, do, other, 8); \
+	TWO(lanes, do, other, do, other, 10); \
+	TWO(lanes, do, other, do, other, 12); \
+	TWO(lanes, do, other, doLast, otherLast, 14)
 
 #define LOAD(lane, j, x) \
 	MOVBLZX (Engine_j+lane)(SI), j; \
@@ -117,9 +132,12 @@
 	LOAD(0, R8, AX); \
 	LOAD(1, R9, R14)
 
+#define BEGIN4 \
+	BEGIN; \
+	LOAD(2, R10, R15); \
+	LOAD(3, DX, R12)
+
 #define NEXT \
-	STORE(0, X0, X1); \
-	STORE(1, X2, X3); \
 	ADDQ $16, DI; \
 	MOVBLZX DI, BX; \
 	LEAQ (SI)(BX*4), BX; \
@@ -129,62 +147,100 @@
 	MOVB R8, (Engine_j+0)(SI); \
 	MOVB R9, (Engine_j+1)(SI)
 
-#define LANES2(lanes) \
-	BEGIN; \
-loop: \
-	SIXTEEN(lanes); \
-	NEXT; \
-	JLT loop; \
-	END; \
-	RET
-
-#define LANES3(lanes) \
-	BEGIN; \
-	LOAD(2, R10, R15); \
-loop: \
-	SIXTEEN(lanes); \
-	STORE(2, X4, X5); \
-	NEXT; \
-	JLT loop; \
+#define END4 \
 	END; \
 	MOVB R10, (Engine_j+2)(SI); \
+	MOVB DX, (Engine_j+3)(SI)
+
+// func schedule2(e *Engine, steps int)
+TEXT ·schedule2(SB), NOSPLIT, $0-16
+	BEGIN
+
+loop:
+	SIXTEEN(LANES2, SCHEDULE, SCHEDULE, SCHEDULELAST, SCHEDULELAST)
+	NEXT
+	JLT loop
+	END
 	RET
 
-#define LANES4(lanes) \
-	BEGIN; \
-	LOAD(2, R10, R15); \
-	LOAD(3, DX, R12); \
-loop: \
-	SIXTEEN(lanes); \
-	STORE(2, X4, X5); \
-	STORE(3, X6, X7); \
-	NEXT; \
-	JLT loop; \
-	END; \
-	MOVB R10, (Engine_j+2)(SI); \
-	MOVB DX, (Engine_j+3)(SI); \
+// func schedule4(e *Engine, steps int)
+TEXT ·schedule4(SB), NOSPLIT, $0-16
+	BEGIN4
+
+loop:
+	SIXTEEN(LANES4, SCHEDULE, SCHEDULE, SCHEDULELAST, SCHEDULELAST)
+	NEXT
+	JLT loop
+	END4
 	RET
 
-// func streamTwo(e *Engine, steps int)
-TEXT ·streamTwo(SB), NOSPLIT, $0-16
-	LANES2(STREAM2)
+// func stream2(e *Engine, steps int)
+TEXT ·stream2(SB), NOSPLIT, $0-16
+	BEGIN
 
-// func streamThree(e *Engine, steps int)
-TEXT ·streamThree(SB), NOSPLIT, $0-16
-	LANES3(STREAM3)
+loop:
+	SIXTEEN(LANES2, STREAM, STREAM, STREAMLAST, STREAMLAST)
+	STORE(0, X0, X1)
+	STORE(1, X2, X3)
+	NEXT
+	JLT loop
+	END
+	RET
 
-// func streamFour(e *Engine, steps int)
-TEXT ·streamFour(SB), NOSPLIT, $0-16
-	LANES4(STREAM4)
+// func stream3(e *Engine, steps int)
+TEXT ·stream3(SB), NOSPLIT, $0-16
+	BEGIN
+	LOAD(2, R10, R15)
 
-// func mixedTwo(e *Engine, steps int)
-TEXT ·mixedTwo(SB), NOSPLIT, $0-16
-	LANES2(MIXED2)
+loop:
+	SIXTEEN(LANES3, STREAM, STREAM, STREAMLAST, STREAMLAST)
+	STORE(0, X0, X1)
+	STORE(1, X2, X3)
+	STORE(2, X4, X5)
+	NEXT
+	JLT loop
+	END
+	MOVB R10, (Engine_j+2)(SI)
+	RET
 
-// func mixedThree(e *Engine, steps int)
-TEXT ·mixedThree(SB), NOSPLIT, $0-16
-	LANES3(MIXED3)
+// func beside4(e *Engine, steps int)
+TEXT ·beside4(SB), NOSPLIT, $0-16
+	BEGIN4
 
-// func mixedFour(e *Engine, steps int)
-TEXT ·mixedFour(SB), NOSPLIT, $0-16
-	LANES4(MIXED4)
+loop:
+	SIXTEEN(LANES4, STREAM, SCHEDULE, STREAMLAST, SCHEDULELAST)
+	STORE(0, X0, X1)
+	STORE(1, X2, X3)
+	STORE(2, X4, X5)
+	NEXT
+	JLT loop
+	END4
+	RET
+
+// func mixed2(e *Engine, steps int)
+TEXT ·mixed2(SB), NOSPLIT, $0-16
+	BEGIN
+
+loop:
+	SIXTEEN(LANES2, KEYED, KEYED, KEYEDLAST, KEYEDLAST)
+	STORE(0, X0, X1)
+	STORE(1, X2, X3)
+	NEXT
+	JLT loop
+	END
+	RET
+
+// func mixed4(e *Engine, steps int)
+TEXT ·mixed4(SB), NOSPLIT, $0-16
+	BEGIN4
+
+loop:
+	SIXTEEN(LANES4, KEYED, KEYED, KEYEDLAST, KEYEDLAST)
+	STORE(0, X0, X1)
+	STORE(1, X2, X3)
+	STORE(2, X4, X5)
+	STORE(3, X6, X7)
+	NEXT
+	JLT loop
+	END4
+	RET

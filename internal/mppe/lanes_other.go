@@ -4,4 +4,4 @@ package mppe
 
 const haveAssembly = false
 
-func (e *Engine) turnAssembly(int, int, bool) {}
+func (e *Engine) turnAssembly(turnKind, int) {}

@@ -13,6 +13,9 @@ func TestMemory(t *testing.T) {
 	if n := unsafe.Sizeof(Opener{}); n > 144 {
 		t.Errorf("an Opener has %d octets", n)
 	}
+	if n := unsafe.Sizeof(Engine{}); n > 20<<10 {
+		t.Errorf("an Engine has %d octets", n)
+	}
 	if n := unsafe.Sizeof(state{}); n > 1100 {
 		t.Errorf("a stateful stream has %d octets", n)
 	}
@@ -76,4 +79,30 @@ func TestNoAllocations(t *testing.T) {
 			t.Errorf("%v allocations", n)
 		}
 	})
+	// A worker's own engine, the packets of several sessions.
+	var e Engine
+	packets := benchPackets(1400)
+	var sealers []*Sealer
+	var openers []*Opener
+	for i := range 7 {
+		sealers = append(sealers, NewSealer(testKey(byte(i)), Bits128, false))
+		openers = append(openers, NewOpener(testKey(byte(i)), Bits128, false))
+	}
+	seq := uint32(0)
+	n := testing.AllocsPerRun(50, func() {
+		for i, packet := range packets {
+			sealers[i*i%7].Queue(&e, packet)
+		}
+		e.Run()
+		for i, packet := range packets {
+			seq++
+			if _, err := openers[i*i%7].Queue(&e, packet, seq); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e.Run()
+	})
+	if n != 0 {
+		t.Errorf("%v allocations with one engine", n)
+	}
 }

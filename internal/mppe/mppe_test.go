@@ -184,7 +184,7 @@ func TestOpen(t *testing.T) {
 		r := rand.New(rand.NewPCG(2, uint64(bits)))
 		s, o := NewSealer(testKey(1), bits, stateful), NewOpener(testKey(1), bits, stateful)
 		seq := r.Uint32()
-		for range 200 {
+		for range light(200) {
 			n := r.IntN(70)
 			packets, wants := make([][]byte, n), make([][]byte, n)
 			seqs, out, errs := make([]uint32, n), make([][]byte, n), make([]error, n)

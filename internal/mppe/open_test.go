@@ -70,7 +70,7 @@ func pair(bits Bits, stateful bool, firstSeq uint32) (*sender, *Opener) {
 // simple: a packet opens once if it is less than a window behind the
 // furthest; otherwise it is ErrOld.
 func TestOpenStatelessOverBadNetwork(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(light(16)) {
 		r := rand.New(rand.NewPCG(4, seed))
 		s, o := pair(allBits[seed%3], false, []uint32{0, 0xffff_ff00, r.Uint32()}[r.IntN(3)])
 		s.other = []int{0, 3, 40}[r.IntN(3)]
@@ -122,7 +122,7 @@ func TestOpenBatchIsOpen(t *testing.T) {
 		s, one := pair(bits, stateful, 77)
 		many := NewOpener(testKey(9), bits, stateful)
 		kinds := map[error]int{}
-		for range 150 {
+		for range light(150) {
 			var packets, wants [][]byte
 			var seqs []uint32
 			for range r.IntN(150) {
@@ -195,7 +195,7 @@ func TestWindow(t *testing.T) {
 func TestManyLost(t *testing.T) {
 	for _, lost := range []int{0, 1, 255, 256, 257, 4094, 4095, 4096, 4097, 8191, 8192, 20000, 65000} {
 		for _, other := range []int{0, 1, 100, 4095, 4096, 9000, 1 << 20} {
-			if lost > 9000 && other != 0 && other != 1<<20 {
+			if lost > light(9000) && (raceEnabled || other != 0 && other != 1<<20) {
 				continue
 			}
 			s, o := pair(Bits128, false, 0xffff_ff00)
