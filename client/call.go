@@ -138,7 +138,8 @@ func (c *call) run(ctx context.Context, connected pptp.CallConnected, pathMTU in
 		return false, err
 	}
 	sess := tunnel.New(tunnel.Config{
-		PPP: cfg, Log: s.log, CallID: c.id, PeerCallID: connected.PeerCallID, PathMTU: pathMTU, MTU: s.cfg.Profile.MTU, Outer: c.server.Addr(),
+		PPP: ppp.NewSettings(cfg), Log: s.log, CallID: c.id, PeerCallID: connected.PeerCallID, PeerWindow: peerWindow(connected.Reply),
+		PathMTU: pathMTU, MTU: s.cfg.Profile.MTU, Outer: c.server.Addr(),
 		Send: func(packets [][]byte) error {
 			return c.gre.WriteBatch(packets, osnet.Path{Remote: c.server.Addr()})
 		},

@@ -49,10 +49,23 @@ const (
 	hostName = "goppptp"
 )
 
+// ownWindow is how many packets the server is told that we hold, which is what
+// our socket has room for. Windows keeps to it.
+const ownWindow = 1024
+
+// peerWindow is how many packets the server says that it holds; 0: it does not
+// say.
+func peerWindow(reply *pptp.OutgoingCallReply) int {
+	if reply == nil || reply.Window == ownWindow {
+		return 0 // Interop: pptpd says the number that it was told.
+	}
+	return int(reply.Window)
+}
+
 func controlConfig() pptp.Config {
 	return pptp.Config{
 		Role: pptp.Client, HostName: hostName, Vendor: vendor, Firmware: 1, MaxCalls: 1,
-		Window: 64, MinBPS: 300, MaxBPS: 1e9, ReplyTimeout: controlTimeout,
+		Window: ownWindow, MinBPS: 300, MaxBPS: 1e9, ReplyTimeout: controlTimeout,
 	}
 }
 

@@ -17,6 +17,10 @@ import (
 // maxCalls is how many calls one control connection may have at a time.
 const maxCalls = 128
 
+// ownWindow is how many packets a client is told that we hold. It is not what our
+// own client says, which believes no server that repeats its number.
+const ownWindow = 2048
+
 // Why a session or a control connection ended, where no other error says it.
 var (
 	errHandshake   = errors.New("no authenticated session in time")
@@ -48,7 +52,7 @@ func (s *Server) serveControl(conn net.Conn, peer netip.AddrPort) {
 	c := &control{srv: s, peer: peer, counted: true}
 	c.log = logOf(s.log.Handler(), c, nil)
 	c.tc = tunnel.NewControl(conn, tunnel.ControlConfig{
-		PPTP: pptp.Config{Role: pptp.Server, HostName: s.policy.Load().cfg.Name, Vendor: s.opts.Vendor, MaxCalls: maxCalls},
+		PPTP: pptp.Config{Role: pptp.Server, HostName: s.policy.Load().cfg.Name, Vendor: s.opts.Vendor, MaxCalls: maxCalls, Window: ownWindow},
 		Log:  c.log,
 		// The control connection's loop calls it.
 		OnEvent: c.event,
@@ -127,7 +131,7 @@ func (c *control) event(ev pptp.Event) {
 	case pptp.Established:
 		c.log.Debug("control connection established", "host", ev.Peer.HostName, "vendor", ev.Peer.Vendor)
 	case pptp.CallOffered:
-		c.offered(ev.PeerCallID)
+		c.offered(ev)
 	case pptp.CallConnected:
 		if s := c.session(ev.CallID); s != nil {
 			s.start()
@@ -175,7 +179,8 @@ func (c *control) unanswered(peerCallID uint16) *session {
 }
 
 // offered decides about a call, before anything is made for it.
-func (c *control) offered(peerCallID uint16) {
+func (c *control) offered(offer pptp.CallOffered) {
+	peerCallID := offer.PeerCallID
 	c.mu.Lock()
 	pending := c.pending
 	c.mu.Unlock()
@@ -189,7 +194,7 @@ func (c *control) offered(peerCallID uint16) {
 		c.tc.Refuse(peerCallID, pptp.CallGeneralError, pptp.ErrorNoResource)
 		return
 	}
-	s, ok := c.srv.newSession(c, peerCallID)
+	s, ok := c.srv.newSession(c, offer)
 	if !ok {
 		c.tc.Refuse(peerCallID, pptp.CallGeneralError, pptp.ErrorNoResource)
 		return

@@ -109,8 +109,8 @@ func (r *running) dial(o dialOptions) *dialed {
 
 func (d *dialed) makeSession(o dialOptions, callID, peerCallID uint16) *tunnel.Session {
 	return tunnel.New(tunnel.Config{
-		PPP: ppp.Config{Role: ppp.Client, Auth: o.auth, MPPE: o.mppe, WantDNS: true,
-			Peer: auth.PeerConfig{User: o.user, Password: auth.Secret(o.pass)}},
+		PPP: ppp.NewSettings(ppp.Config{Role: ppp.Client, Auth: o.auth, MPPE: o.mppe, WantDNS: true,
+			Peer: auth.PeerConfig{User: o.user, Password: auth.Secret(o.pass)}}),
 		CallID: callID, PeerCallID: peerCallID,
 		Send: func(packets [][]byte) error { return d.gre.WriteBatch(packets, osnet.Path{}) },
 		OpenTUN: func(n tunnel.Network) (tunnel.TUN, error) {

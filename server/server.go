@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"goppptp/internal/ppp"
 	"goppptp/internal/pptp"
 	"goppptp/internal/tunnel"
 )
@@ -31,6 +32,7 @@ type Options struct {
 type policy struct {
 	cfg   *Config
 	users *users
+	ppp   *ppp.Settings // of sessions made under it
 }
 
 // Server is a PPTP server. Its methods may be called from any goroutine.
@@ -108,7 +110,7 @@ func usable(cfg *Config) error {
 func (srv *Server) use(cfg *Config) {
 	srv.pool.Update(cfg.Remote, fixedAddresses(cfg.Users))
 	srv.locals.Update(cfg.Local, nil)
-	srv.policy.Store(&policy{cfg: cfg, users: newUsers(cfg.Users, cfg.StripDomain)})
+	srv.policy.Store(&policy{cfg: cfg, users: newUsers(cfg.Users, cfg.StripDomain), ppp: pppSettings(cfg)})
 }
 
 // Reload has cfg decide about everything from now on. Sessions that there are

@@ -10,6 +10,7 @@ import (
 	"goppptp/internal/osnet"
 	"goppptp/internal/ppp"
 	"goppptp/internal/ppp/auth"
+	"goppptp/internal/pptp"
 	"goppptp/internal/tunnel"
 )
 
@@ -51,13 +52,13 @@ func randomCallID() uint16 {
 }
 
 // newSession makes the session for a call that is offered, and registers it.
-func (srv *Server) newSession(c *control, peerCallID uint16) (*session, bool) {
+func (srv *Server) newSession(c *control, offer pptp.CallOffered) (*session, bool) {
 	pathMTU, err := srv.plat.PathMTU(c.peer.Addr())
 	if err != nil {
 		pathMTU = 1500
 	}
 	s, ok := srv.demux.add(c.peer.Addr(), randomCallID, func(callID uint16) *session {
-		return srv.makeSession(c, callID, peerCallID, pathMTU)
+		return srv.makeSession(c, callID, offer, pathMTU)
 	})
 	if !ok {
 		return nil, false
@@ -71,19 +72,21 @@ func (srv *Server) newSession(c *control, peerCallID uint16) (*session, bool) {
 	return s, true
 }
 
-func (srv *Server) makeSession(c *control, callID, peerCallID uint16, pathMTU int) *session {
+func (srv *Server) makeSession(c *control, callID uint16, offer pptp.CallOffered, pathMTU int) *session {
 	p := srv.policy.Load()
-	s := &session{srv: srv, ctl: c, number: srv.lastID.Add(1), callID: callID, peerCallID: peerCallID}
+	s := &session{srv: srv, ctl: c, number: srv.lastID.Add(1), callID: callID, peerCallID: offer.PeerCallID}
 	s.info.Since = time.Now()
 	if p.cfg.MTU > 0 {
 		pathMTU = min(pathMTU, p.cfg.MTU+tunnelOverhead)
 	}
 	path := osnet.Path{Local: c.local, Remote: c.peer.Addr()}
 	s.tun = tunnel.New(tunnel.Config{
-		PPP:        srv.pppConfig(p, s),
+		PPP:        p.ppp,
+		Owner:      s,
 		Log:        logOf(srv.log.Handler(), c, s),
 		CallID:     callID,
-		PeerCallID: peerCallID,
+		PeerCallID: offer.PeerCallID,
+		PeerWindow: int(offer.Request.Window),
 		Workers:    &srv.workers,
 		Send:       func(packets [][]byte) error { return srv.gre.WriteBatch(packets, path) },
 		OpenTUN:    s.openTUN,
@@ -98,35 +101,39 @@ func (srv *Server) makeSession(c *control, callID, peerCallID uint16, pathMTU in
 // PPP, MPPE and the protocol field that it encrypts.
 const tunnelOverhead = 20 + 16 + 1 + 2 + 1
 
-// pppConfig says how the session negotiates.
-func (srv *Server) pppConfig(p *policy, s *session) ppp.Config {
+// pppSettings says how sessions negotiate.
+func pppSettings(cfg *Config) *ppp.Settings {
 	c := ppp.Config{
 		Role: ppp.Server,
-		Auth: p.cfg.Auth,
+		Auth: cfg.Auth,
 		Authenticator: auth.AuthenticatorConfig{
-			Name: p.cfg.Name,
-			Lookup: func(user string) (auth.Credential, error) {
-				s.mu.Lock()
-				s.tried = user
-				s.mu.Unlock()
-				return srv.policy.Load().users.credential(user)
-			},
-			EAPMD5: !p.cfg.MPPE.Require, // it gives no keys
+			Name:   cfg.Name,
+			EAPMD5: !cfg.MPPE.Require, // it gives no keys
 		},
 		MPPE: ppp.MPPE{
-			Require:  p.cfg.MPPE.Require,
-			Refuse:   !p.cfg.MPPE.Require && len(p.cfg.MPPE.Bits) == 0,
-			Bits:     p.cfg.MPPE.Bits,
-			Stateful: p.cfg.MPPE.Stateful,
+			Require:  cfg.MPPE.Require,
+			Refuse:   !cfg.MPPE.Require && len(cfg.MPPE.Bits) == 0,
+			Bits:     cfg.MPPE.Bits,
+			Stateful: cfg.MPPE.Stateful,
 		},
-		Assign: func(user string) (local, remote netip.Addr, dns, wins []netip.Addr, err error) {
-			local, remote, err = srv.assign(s, user)
-			return local, remote, p.cfg.DNS, p.cfg.WINS, err
-		},
-		IPv6: p.cfg.IPv6,
+		DNS: cfg.DNS, WINS: cfg.WINS,
+		IPv6: cfg.IPv6,
 	}
-	c.Echo.Interval, c.Echo.Failures = p.cfg.Keepalive.Interval, p.cfg.Keepalive.Failures
-	return c
+	c.Echo.Interval, c.Echo.Failures = cfg.Keepalive.Interval, cfg.Keepalive.Failures
+	return ppp.NewSettings(c)
+}
+
+// Lookup finds the user that the client says it is.
+func (s *session) Lookup(user string) (auth.Credential, error) {
+	s.mu.Lock()
+	s.tried = user
+	s.mu.Unlock()
+	return s.srv.policy.Load().users.credential(user)
+}
+
+// Assign gives the session its addresses.
+func (s *session) Assign(user string) (local, remote netip.Addr, err error) {
+	return s.srv.assign(s, user)
 }
 
 func (s *session) key() callKey { return callKey{s.ctl.peer.Addr(), s.callID} }

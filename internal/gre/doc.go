@@ -7,8 +7,8 @@
 //	n := h.Put(slot[gre.MaxHeaderLen-h.Len():], len(frame)) // in front of the frame, in place
 //
 //	h, frame, err := gre.Parse(packet)
-//	if h.HasAck {
-//		sender.Acked(h.Ack)
+//	if h.HasAck && window.Acked(now, h.Ack) {
+//		// the sender need not wait any more
 //	}
 //	if h.HasSeq && receiver.Receive(h.Seq).Deliver() {
 //		sendNow := acks.Received(now, h.Seq)
@@ -30,6 +30,5 @@
 //
 // # Limitations
 //
-// No flow control: the peer's window is the caller's to honour, [Sender.Unacked] tells how much is in flight. No
-// adaptive time-out (Section 4.4): lost packets are never sent again, so it would only steer that window.
+// Lost packets are never sent again. The time-out of Section 4.4 ends a [SendWindow]'s wait, and nothing else.
 package gre

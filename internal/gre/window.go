@@ -24,7 +24,7 @@ const (
 
 	// So many round trips are measured at once, then one among so many packets.
 	baseSamples = 16
-	baseEvery   = 64
+	baseEvery   = 256
 )
 
 // Unlimited is what Allowance returns where there is no limit.

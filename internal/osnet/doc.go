@@ -4,13 +4,14 @@
 // (addresses, path MTU, forwarding, proxy ARP).
 //
 // It decides nothing about the protocol. What it moves it moves in batches:
-// recvmmsg and sendmmsg on the GRE side, segmentation and receive offload on
-// the TUN side; neither allocates per packet.
+// recvmmsg and sendmmsg on the GRE side, large frames on the TUN side, which
+// package offload cuts and joins; neither allocates per packet.
 //
 //	gre, err := osnet.DialGRE(server)             // client: one peer
 //	tun, err := osnet.OpenTUN(osnet.TUNConfig{Name: "ppp%d", Local: l, Peer: p, MTU: 1400})
 //	n, err := gre.ReadBatch(packets)              // packets[:n].Data: from the GRE header on
-//	_, err = tun.Write(inner, osnet.TUNHeadroom)  // IP packets at that offset of each buffer
+//	n, err = tun.ReadFrame(frame)                 // does not wait: WhenReadable tells when
+//	err = tun.WriteFrame(parts)                   // in pieces, as a Joiner of package offload gives them
 //
 // Everything acts in the network namespace of the calling thread; a socket or
 // TUN that has been opened can be used from any.

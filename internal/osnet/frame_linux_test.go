@@ -35,12 +35,27 @@ func readFrame(tun *TUN, b []byte) (int, error) {
 	}
 }
 
+// readPacket waits for a frame that is one packet, and completes it in b.
+func readPacket(tun *TUN, b []byte) ([]byte, error) {
+	n, err := readFrame(tun, b)
+	if err != nil {
+		return nil, err
+	}
+	var s offload.Splitter
+	if err := s.Load(b[:n]); err != nil {
+		return nil, err
+	}
+	packet := make([]byte, 2000)
+	n, err = s.Next(packet)
+	return packet[:n], err
+}
+
 // TestTUNPing: the host answers an echo request that is written, with offload
 // and without, in one part and in many.
 func TestTUNPing(t *testing.T) {
 	needRoot(t)
 	ns := newNetns(t)
-	for i, cfg := range []TUNConfig{{}, {NoOffload: true}, {Poller: newPoller(t)}} {
+	for i, cfg := range []TUNConfig{{}, {NoOffload: true}, {Poller: newPoller(t)}, {Lean: true}, {NoIPv6Record: true, MTU: 1200, Queue: 64}} {
 		cfg.Local, cfg.Peer, cfg.PeerRoute = addrA, addrB, true
 		tun := openTUN(t, ns, cfg)
 		if tcp, udp := tun.Offload(); cfg.NoOffload == tcp || udp && !tcp {
@@ -62,16 +77,8 @@ func TestTUNPing(t *testing.T) {
 				t.Fatal(err)
 			}
 			b := make([]byte, FrameSize)
-			n, err := readFrame(tun, b)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var s offload.Splitter
-			if err := s.Load(b[:n]); err != nil {
-				t.Fatal(err)
-			}
-			answer := make([]byte, 1500)
-			n, err = s.Next(answer)
+			answer, err := readPacket(tun, b)
+			n := len(answer)
 			if err != nil || n != len(packet) || answer[20] != 0 || !bytes.Equal(answer[28:n], packet[28:]) {
 				t.Errorf("config %d: in %d parts, the answer is % x, %v", i, len(parts), answer[:n], err)
 			}
@@ -185,7 +192,7 @@ func TestTUNTransfer(t *testing.T) {
 func transfer(t *testing.T, network string, offA, offB bool, lose int) {
 	a, b := newNetns(t), newNetns(t)
 	poller := newPoller(t)
-	tunA := openTUN(t, a, TUNConfig{Local: addrA, Peer: addrB, PeerRoute: true, LocalID6: 1, PeerID6: 2, Poller: poller, NoOffload: offA})
+	tunA := openTUN(t, a, TUNConfig{Local: addrA, Peer: addrB, PeerRoute: true, LocalID6: 1, PeerID6: 2, Poller: poller, Lean: lose > 0, NoOffload: offA})
 	tunB := openTUN(t, b, TUNConfig{Local: addrB, Peer: addrA, PeerRoute: true, LocalID6: 2, PeerID6: 1, Poller: poller, NoOffload: offB})
 	there, back := newPump(tunA, tunB), newPump(tunB, tunA)
 	if lose > 0 {
@@ -197,6 +204,7 @@ func transfer(t *testing.T, network string, offA, offB bool, lose int) {
 	pumps.Go(back.run)
 	// What is stuck fails instead of hanging.
 	defer time.AfterFunc(time.Minute, func() { tunA.Close(); tunB.Close() }).Stop()
+	deadline := time.Now().Add(time.Minute)
 
 	addr := "10.9.0.2:5001"
 	if network == "tcp6" {
@@ -205,6 +213,7 @@ func transfer(t *testing.T, network string, offA, offB bool, lose int) {
 	var listener net.Listener
 	b.do(t, func() (err error) { listener, err = net.Listen(network, addr); return })
 	defer listener.Close()
+	listener.(*net.TCPListener).SetDeadline(deadline)
 	sent := make([]byte, 4<<20)
 	rand.NewChaCha8([32]byte{1}).Read(sent)
 	var sender sync.WaitGroup
@@ -224,7 +233,7 @@ func transfer(t *testing.T, network string, offA, offB bool, lose int) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(50 * time.Second))
+	conn.SetDeadline(deadline)
 	got, err := io.ReadAll(conn)
 	if err != nil || !bytes.Equal(got, sent) {
 		t.Errorf("received %d octets, %v, want the %d sent", len(got), err, len(sent))
@@ -316,7 +325,7 @@ func TestTUNMany(t *testing.T) {
 	peer := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 20, byte(i >> 8), byte(i)}) }
 	ns.do(t, func() (err error) {
 		for i := range tuns {
-			cfg := TUNConfig{Local: netip.AddrFrom4([4]byte{10, 10, 0, 1}), Peer: peer(i), PeerRoute: true}
+			cfg := TUNConfig{Local: netip.AddrFrom4([4]byte{10, 10, 0, 1}), Peer: peer(i), PeerRoute: true, Lean: i%2 == 0, NoIPv6Record: i%3 == 0}
 			if tuns[i], err = OpenTUN(cfg); err != nil {
 				return err
 			}
@@ -358,11 +367,15 @@ func TestTUNMany(t *testing.T) {
 	}
 	<-all
 	conn.Close()
+	var closers sync.WaitGroup
 	for _, tun := range tuns {
-		if err := tun.Close(); err != nil {
-			t.Error(err)
-		}
+		closers.Go(func() {
+			if err := tun.Close(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
+	closers.Wait()
 	// The poller they shared has ended with the last.
 	if g := runtime.NumGoroutine(); g > before {
 		t.Errorf("%d goroutines are left", g-before)

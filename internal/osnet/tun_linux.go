@@ -1,19 +1,14 @@
 package osnet
 
 import (
-	"encoding/binary"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
-
-const addrGenModeNone = 1 // IN6_ADDR_GEN_MODE_NONE of linux/if_link.h
 
 // headerLen is the length of struct virtio_net_hdr.
 const headerLen = 10
@@ -35,6 +30,22 @@ type TUNConfig struct {
 	// interface has no IPv6 at all.
 	LocalID6, PeerID6 uint64
 
+	// Queue is how many frames from the host wait to be read; more are lost.
+	// Each takes 8 octets of the kernel's memory even while it is empty. 0: the
+	// kernel's own choice, 500.
+	Queue int
+
+	// Lean leaves out the queueing discipline, which cannot delay a packet to a
+	// TUN anyway: the driver takes, or drops, whatever comes. It would take 24
+	// octets for each place in Queue, and fq_codel, the default of many systems,
+	// some 70 kB.
+	Lean bool
+
+	// NoIPv6Record keeps the kernel from having 17 kB of IPv6's settings and
+	// counters for the interface, unless LocalID6 is set: see upWithoutIPv6 for
+	// the price, which is two lines in the kernel's log for each.
+	NoIPv6Record bool
+
 	Poller    *Poller // what WhenReadable waits with; nil: one that all such TUNs share
 	NoOffload bool    // every frame is one packet with its checksums, both ways
 }
@@ -52,8 +63,6 @@ type TUN struct {
 	mu  sync.RWMutex // held for reading while fd is used
 	fd  int          // mu guards; -1: closed
 	hot *hot         // mu guards; nil unless Linger is in use
-
-	old old
 }
 
 // OpenTUN makes the interface, gives it its addresses and MTU and sets it up.
@@ -109,17 +118,10 @@ func createTUN(name string, offload bool) (*TUN, error) {
 		return nil, fmt.Errorf("osnet: make the interface %q: %w", name, err)
 	}
 	t := &TUN{fd: fd, name: ifr.Name(), release: func() {}}
-	t.old.closing = make(chan struct{})
 	if err := t.setOffload(offload); err != nil {
 		t.Close()
 		return nil, fmt.Errorf("osnet: set up %s: %w", t.name, err)
 	}
-	link, err := netlink.LinkByName(t.name)
-	if err != nil {
-		t.Close()
-		return nil, fmt.Errorf("osnet: find %s: %w", t.name, err)
-	}
-	t.index = link.Attrs().Index
 	return t, nil
 }
 
@@ -144,112 +146,6 @@ func (t *TUN) setOffload(on bool) error {
 	}
 	if err := unix.IoctlSetInt(t.fd, unix.TUNSETOFFLOAD, 0); err != nil {
 		return os.NewSyscallError("ioctl TUNSETOFFLOAD", err)
-	}
-	return nil
-}
-
-func (t *TUN) configure(cfg TUNConfig) error {
-	// No link-local address of the kernel's own, no router solicitations into
-	// the tunnel. Kernels without IPv6 have none of these knobs.
-	link := t.link()
-	netlink.LinkSetIP6AddrGenMode(link, addrGenModeNone)
-	if cfg.LocalID6 == 0 {
-		t.sysctl6("disable_ipv6", "1")
-	} else {
-		t.sysctl6("disable_ipv6", "0")
-		t.sysctl6("accept_ra", "0")
-	}
-	if err := t.SetMTU(cfg.MTU); err != nil {
-		return err
-	}
-	if cfg.Local.IsValid() {
-		if err := t.SetAddress(cfg.Local, cfg.Peer, cfg.PeerRoute); err != nil {
-			return err
-		}
-	}
-	if err := netlink.LinkSetUp(link); err != nil {
-		return fmt.Errorf("osnet: set %s up: %w", t.name, err)
-	}
-	// Not before: for an address that is there when the link comes up the kernel
-	// makes no route to the peer.
-	if cfg.LocalID6 != 0 {
-		return t.addLinkLocal(cfg.LocalID6, cfg.PeerID6)
-	}
-	return nil
-}
-
-// sysctl6 writes a setting of IPv6 on the interface, if there is such a thing.
-func (t *TUN) sysctl6(name, value string) {
-	os.WriteFile("/proc/sys/net/ipv6/conf/"+t.name+"/"+name, []byte(value), 0)
-}
-
-func (t *TUN) link() netlink.Link {
-	return &netlink.GenericLink{LinkAttrs: netlink.LinkAttrs{Name: t.name, Index: t.index}}
-}
-
-// SetMTU changes the interface's MTU.
-func (t *TUN) SetMTU(mtu int) error {
-	if err := netlink.LinkSetMTU(t.link(), mtu); err != nil {
-		return fmt.Errorf("osnet: set the MTU of %s to %d: %w", t.name, mtu, err)
-	}
-	return nil
-}
-
-// SetAddress gives the interface "local peer PEER" in place of the IPv4
-// addresses it has; peerRoute as in TUNConfig.
-func (t *TUN) SetAddress(local, peer netip.Addr, peerRoute bool) error {
-	old, err := netlink.AddrList(t.link(), netlink.FAMILY_V4)
-	if err != nil {
-		return fmt.Errorf("osnet: addresses of %s: %w", t.name, err)
-	}
-	addr := &netlink.Addr{IPNet: hostNet(local)}
-	if peer.IsValid() {
-		addr.Peer = hostNet(peer)
-	}
-	if !peerRoute {
-		addr.Flags = unix.IFA_F_NOPREFIXROUTE
-	}
-	for _, o := range old {
-		if err := netlink.AddrDel(t.link(), &o); err != nil {
-			return fmt.Errorf("osnet: take %s off %s: %w", o.IPNet, t.name, err)
-		}
-	}
-	if err := netlink.AddrAdd(t.link(), addr); err != nil {
-		return fmt.Errorf("osnet: give %s the address %s: %w", t.name, local, err)
-	}
-	return nil
-}
-
-func hostNet(a netip.Addr) *net.IPNet {
-	return &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(a.BitLen(), a.BitLen())}
-}
-
-func (t *TUN) addLinkLocal(local, peer uint64) error {
-	linkLocal := func(id uint64) netip.Addr {
-		a := [16]byte{0: 0xfe, 1: 0x80}
-		binary.BigEndian.PutUint64(a[8:], id)
-		return netip.AddrFrom16(a)
-	}
-	addr := &netlink.Addr{IPNet: hostNet(linkLocal(local)), Scope: unix.RT_SCOPE_LINK, Flags: unix.IFA_F_NODAD}
-	if peer != 0 {
-		addr.Peer = hostNet(linkLocal(peer))
-	} else {
-		addr.IPNet.Mask = net.CIDRMask(64, 128)
-	}
-	err := netlink.AddrAdd(t.link(), addr)
-	if err != nil && err != unix.EOPNOTSUPP && err != unix.EAFNOSUPPORT {
-		return fmt.Errorf("osnet: give %s the address %s: %w", t.name, addr.IP, err)
-	}
-	return nil
-}
-
-// AddRoute sends a subnet into the tunnel, as a server does for networks that
-// lie behind a client. The route goes when the interface goes.
-func (t *TUN) AddRoute(to netip.Prefix) error {
-	dst := &net.IPNet{IP: to.Masked().Addr().AsSlice(), Mask: net.CIDRMask(to.Bits(), to.Addr().BitLen())}
-	r := &netlink.Route{LinkIndex: t.index, Dst: dst, Scope: netlink.SCOPE_LINK}
-	if err := netlink.RouteAdd(r); err != nil {
-		return fmt.Errorf("osnet: route %s into %s: %w", to, t.name, err)
 	}
 	return nil
 }

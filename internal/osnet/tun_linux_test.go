@@ -1,22 +1,20 @@
 package osnet
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	"io/fs"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"goppptp/internal/offload"
 )
 
 // openTUN opens one in the namespace.
@@ -153,7 +151,7 @@ func TestTUNChanges(t *testing.T) {
 	})
 }
 
-// A datagram from the host comes out of Read, one written arrives at a socket.
+// A datagram from the host comes out of ReadFrame, one written arrives at a socket.
 func TestTUNPackets(t *testing.T) {
 	needRoot(t)
 	ns := newNetns(t)
@@ -168,16 +166,11 @@ func TestTUNPackets(t *testing.T) {
 	if _, err := conn.WriteTo([]byte("to the tunnel"), &net.UDPAddr{IP: addrB.AsSlice(), Port: 6000}); err != nil {
 		t.Fatal(err)
 	}
-	const offset = 32
-	bufs, sizes := make([][]byte, tun.BatchSize()), make([]int, tun.BatchSize())
-	for i := range bufs {
-		bufs[i] = make([]byte, offset+1500)
+	b := make([]byte, FrameSize)
+	packet, err := readPacket(tun, b)
+	if err != nil {
+		t.Fatal(err)
 	}
-	n, err := tun.Read(bufs, sizes, offset)
-	if err != nil || n != 1 {
-		t.Fatalf("read %d, %v", n, err)
-	}
-	packet := bufs[0][offset : offset+sizes[0]]
 	if len(packet) != 28+13 || string(packet[28:]) != "to the tunnel" {
 		t.Fatalf("read % x", packet)
 	}
@@ -189,8 +182,8 @@ func TestTUNPackets(t *testing.T) {
 	port := [2]byte(packet[20:22])
 	copy(packet[20:], packet[22:24])
 	copy(packet[22:], port[:])
-	if n, err := tun.Write([][]byte{bufs[0][:offset+sizes[0]]}, offset); n != 1 || err != nil {
-		t.Fatalf("write %d, %v", n, err)
+	if err := tun.WriteFrame([][]byte{make([]byte, offload.HeaderLen), packet}); err != nil {
+		t.Fatal(err)
 	}
 	var got [100]byte
 	k, from, err := conn.ReadFrom(got[:])
@@ -205,131 +198,22 @@ func TestTUNRefusedPackets(t *testing.T) {
 	needRoot(t)
 	ns := newNetns(t)
 	tun := openTUN(t, ns, TUNConfig{Local: addrA, Peer: addrB})
-	for i, packet := range [][]byte{{0}, {0xff, 1, 2, 3}, {0x45}, {0x60, 0}, make([]byte, 1400)} {
-		buf := append(make([]byte, TUNHeadroom), packet...)
-		if n, err := tun.Write([][]byte{buf}, TUNHeadroom); n != 1 || err != nil {
-			t.Errorf("packet %d: %d, %v", i, n, err)
+	packets := [][]byte{{0}, {0xff, 1, 2, 3}, make([]byte, 1400)}
+	for i, packet := range packets {
+		if err := tun.WriteFrame([][]byte{make([]byte, offload.HeaderLen), packet}); err != nil {
+			t.Errorf("packet %d: %v", i, err)
 		}
 	}
-	if tun.Refused() == 0 {
-		t.Error("nothing was refused")
+	if n := tun.Refused(); n != uint64(len(packets)) {
+		t.Errorf("%d were refused of %d", n, len(packets))
 	}
 	before := tun.Refused()
 	ns.do(t, func() error { return netlink.LinkSetDown(tun.link()) })
-	if n, err := tun.Write([][]byte{append(make([]byte, TUNHeadroom), 0x45)}, TUNHeadroom); n != 1 || err != nil {
-		t.Errorf("interface down: %d, %v", n, err)
+	if err := tun.WriteFrame([][]byte{make([]byte, offload.HeaderLen), {0x45}}); err != nil {
+		t.Errorf("interface down: %v", err)
 	}
 	if tun.Refused() != before+1 {
 		t.Errorf("refused %d, want %d", tun.Refused(), before+1)
-	}
-	if _, err := tun.Write([][]byte{make([]byte, 100)}, TUNHeadroom-1); err == nil {
-		t.Error("an offset below the headroom was taken")
-	}
-}
-
-// A TCP stream between two hosts through two TUNs, with segmentation offload on
-// one side and receive offload on the other, arrives unchanged.
-func TestTUNStream(t *testing.T) {
-	needRoot(t)
-	a, b := newNetns(t), newNetns(t)
-	tunA := openTUN(t, a, TUNConfig{Local: addrA, Peer: addrB, PeerRoute: true})
-	tunB := openTUN(t, b, TUNConfig{Local: addrB, Peer: addrA, PeerRoute: true})
-	var pumps sync.WaitGroup
-	biggest := 0 // packets in one Read; written by the pump from A
-	pump := func(from, to *TUN, biggest *int) {
-		const offset = 16
-		bufs, sizes := make([][]byte, from.BatchSize()), make([]int, from.BatchSize())
-		for i := range bufs {
-			bufs[i] = make([]byte, offset+1400, offset+65536)
-		}
-		out := make([][]byte, 0, len(bufs))
-		for {
-			n, err := from.Read(bufs, sizes, offset)
-			if err != nil {
-				return
-			}
-			*biggest = max(*biggest, n)
-			out = out[:0]
-			for i := range n {
-				out = append(out, bufs[i][:offset+sizes[i]])
-			}
-			if _, err := to.Write(out, offset); err != nil {
-				return
-			}
-		}
-	}
-	pumps.Go(func() { pump(tunA, tunB, &biggest) })
-	pumps.Go(func() { pump(tunB, tunA, new(int)) })
-
-	var listener net.Listener
-	b.do(t, func() (err error) { listener, err = net.Listen("tcp4", "10.9.0.2:5001"); return })
-	defer listener.Close()
-	sent := make([]byte, 4<<20)
-	rand.NewChaCha8([32]byte{1}).Read(sent)
-	pumps.Go(func() {
-		a.do(t, func() error {
-			conn, err := net.Dial("tcp4", "10.9.0.2:5001")
-			if err != nil {
-				return err
-			}
-			defer conn.Close()
-			_, err = conn.Write(sent)
-			return err
-		})
-	})
-	conn, err := listener.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(20 * time.Second))
-	got, err := io.ReadAll(conn)
-	if err != nil || !bytes.Equal(got, sent) {
-		t.Errorf("received %d octets, %v, want the %d sent", len(got), err, len(sent))
-	}
-	tunA.Close()
-	tunB.Close()
-	pumps.Wait()
-	if biggest < 2 {
-		t.Errorf("at most %d packet came out of a Read: no segmentation offload", biggest)
-	}
-}
-
-func TestTUNClose(t *testing.T) {
-	needRoot(t)
-	ns := newNetns(t)
-	bufs, sizes := [][]byte{make([]byte, 2000)}, make([]int, 1)
-	result := make(chan error)
-	read := func(tun *TUN) {
-		_, err := tun.Read(bufs, sizes, TUNHeadroom)
-		result <- err
-	}
-	tun := openTUN(t, ns, TUNConfig{})
-	go read(tun)
-	if err := tun.Close(); err != nil {
-		t.Errorf("close: %v", err)
-	}
-	if err := <-result; !errors.Is(err, ErrClosed) {
-		t.Errorf("read after close: %v, want ErrClosed", err)
-	}
-	if _, err := tun.Write(bufs, TUNHeadroom); !errors.Is(err, ErrClosed) {
-		t.Errorf("write after close: %v, want ErrClosed", err)
-	}
-	if err := tun.Close(); err != nil {
-		t.Errorf("second close: %v", err)
-	}
-
-	tun = openTUN(t, ns, TUNConfig{})
-	go read(tun)
-	ns.do(t, func() error {
-		link, err := netlink.LinkByName(tun.Name())
-		if err != nil {
-			return err
-		}
-		return netlink.LinkDel(link)
-	})
-	if err := <-result; !errors.Is(err, ErrTUNGone) {
-		t.Errorf("read after the interface was deleted: %v, want ErrTUNGone", err)
 	}
 }
 
@@ -422,12 +306,13 @@ func TestAddProxyARP(t *testing.T) {
 		b.do(t, func() (err error) { conn, err = net.Dial("udp4", "10.9.0.240:7"); return })
 		defer conn.Close()
 		conn.Write([]byte("found"))
-		bufs, sizes := [][]byte{make([]byte, 2000)}, make([]int, 1)
-		defer time.AfterFunc(20*time.Second, func() { tun.Close() }).Stop()
-		if n, err := tun.Read(bufs, sizes, TUNHeadroom); n != 1 || err != nil {
+		// A neighbour that is not found fails the test instead of hanging it.
+		defer time.AfterFunc(20*time.Second, func() { tun.Close(); netlink.LinkDel(tun.link()) }).Stop()
+		packet, err := readPacket(tun, make([]byte, FrameSize))
+		if err != nil {
 			t.Fatalf("nothing came for the client: %v", err)
 		}
-		if got := string(bufs[0][TUNHeadroom+28 : TUNHeadroom+sizes[0]]); got != "found" {
+		if got := string(packet[28:]); got != "found" {
 			t.Errorf("the client got %q", got)
 		}
 		// A second owner of the entry neither fails nor takes it away.

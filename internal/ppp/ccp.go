@@ -25,16 +25,16 @@ type ccp struct {
 
 	heard     mppeBits // the last offer the peer made, in a request or a Nak
 	heardAny  bool     // it has said something on the matter
-	stuck     int
 	stateless bool
 	isUp      bool
 	wasUp     bool // in an earlier negotiation of this link
 
-	resetID       byte
 	resetDeadline time.Time // zero: no Reset-Request is unanswered
 	resetAgain    bool      // another loss was seen while one was
+	resetID       byte
+	stuck         uint8
+	nonsense      uint8
 	anew          []time.Time
-	nonsense      int
 }
 
 func (c *ccp) reset() {

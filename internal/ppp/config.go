@@ -46,9 +46,6 @@ type Config struct {
 	// Server: our address and the peer's; client: what to ask for. Not valid:
 	// whatever the other side says.
 	Local, Remote netip.Addr
-	// Assign, if set, is asked for them by a server once the peer is known (user
-	// is empty where none is asked for), and again only for another session.
-	Assign func(user string) (local, remote netip.Addr, dns, wins []netip.Addr, err error)
 
 	WantDNS, WantWINS bool         // client: ask for the servers
 	DNS, WINS         []netip.Addr // server: give these
@@ -72,15 +69,35 @@ type Config struct {
 	Rand io.Reader // nil: crypto/rand
 }
 
-// withDefaults fills in what is zero.
+// An Owner is whose link it is, where a server has many with the same Settings:
+// it is asked for what differs.
+type Owner interface {
+	// Lookup is asked in place of Authenticator.Lookup, and must do what is said
+	// there.
+	Lookup(user string) (auth.Credential, error)
+	// Assign is asked in place of Config.Local and Config.Remote once the peer is
+	// known (user is empty where nobody asks who it is), and again only for another
+	// session. Its error ends the link, and is told to the peer.
+	Assign(user string) (local, remote netip.Addr, err error)
+}
+
+// Settings are a Config that is ready for use. They do not change, and any
+// number of links share them, in any goroutines if Rand allows that.
+type Settings struct{ cfg Config }
+
+// NewSettings makes Settings. The slices in cfg are kept.
+func NewSettings(cfg Config) *Settings { return &Settings{cfg.withDefaults()} }
+
+// MPPE returns what encryption is wanted.
+func (s *Settings) MPPE() MPPE { return s.cfg.MPPE }
+
+// withDefaults fills in what is zero, but for the MRU, which may be the link's.
 func (c Config) withDefaults() Config {
 	def := func(v *int, d int) {
 		if *v <= 0 {
 			*v = d
 		}
 	}
-	def(&c.MRU, 1400)
-	c.MRU = max(minMRU, min(c.MRU, 65535))
 	def(&c.Echo.Failures, 4)
 	def(&c.MaxConfigure, 10)
 	def(&c.MaxTerminate, 2)

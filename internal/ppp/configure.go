@@ -21,8 +21,7 @@ func (m *machine) configureRequest(now time.Time, p Packet) {
 		return
 	}
 	if m.state < ReqSent && m.state != Stopped {
-		m.reply = Packet{Code: TerminateAck, ID: p.ID}
-		m.event(now, evRCRp)
+		m.answer(now, evRCRp, Packet{Code: TerminateAck, ID: p.ID})
 		return
 	}
 	if m.state == Opened && p.ID == m.agreedID && bytes.Equal(p.Data, m.agreed) &&
@@ -36,6 +35,7 @@ func (m *machine) configureRequest(now time.Time, p Packet) {
 		m.link.sendPacket(m.protocol, Packet{ConfigureAck, p.ID, p.Data})
 		return
 	}
+	m.begin()
 	if !m.state.negotiating() {
 		m.failures = 0
 	}
@@ -48,25 +48,25 @@ func (m *machine) configureRequest(now time.Time, p Packet) {
 		// "are converted to Configure-Reject packets".
 		nak, reject = nil, named(opts, nak)
 	}
-	m.reply = Packet{ID: p.ID}
+	reply := Packet{ID: p.ID}
 	ev := evRCRm
 	switch {
 	case len(reject) > 0:
-		m.reply.Code, m.reply.Data = ConfigureReject, AppendOptions(nil, reject)
+		reply.Code, reply.Data = ConfigureReject, AppendOptions(nil, reject)
 	case len(nak) > 0:
 		if !again {
 			m.failures++
 			m.nakedID, m.naked = p.ID, bytes.Clone(p.Data)
 		}
-		m.reply.Code, m.reply.Data = ConfigureNak, AppendOptions(nil, nak)
+		reply.Code, reply.Data = ConfigureNak, AppendOptions(nil, nak)
 	default:
 		m.failures = 0
-		m.reply.Code, m.reply.Data = ConfigureAck, p.Data
+		reply.Code, reply.Data = ConfigureAck, p.Data
 		m.agreedID, m.agreed, m.agreedAt, m.repeats = p.ID, bytes.Clone(p.Data), now, 0
 		ev = evRCRp
 	}
 	lost := m.state == ReqSent && ev == evRCRp
-	m.event(now, ev)
+	m.answer(now, ev, reply)
 	if lost && m.state == AckSent {
 		m.hurry(now)
 	}
@@ -89,11 +89,10 @@ func named(opts, which []Option) []Option {
 // packets are silently discarded".
 func (m *machine) configureReply(now time.Time, p Packet) {
 	if m.state < ReqSent {
-		m.reply = Packet{Code: TerminateAck, ID: p.ID}
-		m.event(now, evRCA)
+		m.answer(now, evRCA, Packet{Code: TerminateAck, ID: p.ID})
 		return
 	}
-	if m.answered || p.ID != m.reqID {
+	if m.state == Opened || m.answered || p.ID != m.reqID { // Opened: it had its answer
 		m.link.stats.BadIdentifier++
 		return
 	}

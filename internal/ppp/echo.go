@@ -14,19 +14,22 @@ const probeTries = 4
 // been on its way, and does not show that we are heard.
 type echo struct {
 	l        *Link
+	deadline time.Time // of the next Echo-Request
+	sentAt   time.Time // of the last one
+	pending  int       // Echo-Requests since the peer was last heard
+	probing  *probe    // nil: no probe is under way
 	open     bool      // LCP is: the peer answers
 	running  bool      // silence is watched for
-	deadline time.Time // of the next Echo-Request
-	pending  int       // Echo-Requests since the peer was last heard
-	id       byte      // of the last one
-	sentAt   time.Time
-	asked    bool // it has no reply yet
+	id       byte      // of the last Echo-Request
+	asked    bool      // it has no reply yet
+}
 
-	probing bool
-	first   byte // the probe's first id
-	again   time.Time
-	every   time.Duration
-	until   time.Time
+// probe is one that has no answer yet.
+type probe struct {
+	first byte // id
+	every time.Duration
+	again time.Time // when to ask
+	until time.Time
 }
 
 func (e *echo) start(now time.Time) {
@@ -52,30 +55,31 @@ func (e *echo) probe(now time.Time, within time.Duration) {
 	if !e.open {
 		return
 	}
-	e.probing, e.every, e.until = true, within/probeTries, now.Add(within)
-	e.again = now.Add(e.every)
+	every := within / probeTries
 	e.request(now)
-	e.first = e.id
+	e.probing = &probe{first: e.id, every: every, again: now.Add(every), until: now.Add(within)}
 }
 
 func (e *echo) replied(now time.Time, id byte) {
 	// The reply to an earlier request of the probe is as good.
-	if !e.asked || id != e.id && !(e.probing && id-e.first < e.id-e.first) {
+	if !e.asked || id != e.id && !(e.probing != nil && id-e.probing.first < e.id-e.probing.first) {
 		e.l.stats.BadIdentifier++
 		return
 	}
-	e.asked, e.probing = false, false
+	e.asked, e.probing = false, nil
 	e.l.emit(EchoReplied{now.Sub(e.sentAt)})
 }
 
 func (e *echo) advance(now time.Time) {
-	if e.probing && !now.Before(e.until) {
-		e.probing = false
-		e.l.emit(ProbeFailed{})
-	}
-	if e.probing && !now.Before(e.again) {
-		e.again = now.Add(e.every)
-		e.request(now)
+	if p := e.probing; p != nil {
+		switch {
+		case !now.Before(p.until):
+			e.probing = nil
+			e.l.emit(ProbeFailed{})
+		case !now.Before(p.again):
+			p.again = now.Add(p.every)
+			e.request(now)
+		}
 	}
 	if !e.running || now.Before(e.deadline) {
 		return
@@ -102,10 +106,10 @@ func (e *echo) due() time.Time {
 	if e.running {
 		t = e.deadline
 	}
-	if e.probing {
-		for _, p := range []time.Time{e.again, e.until} {
-			if t.IsZero() || p.Before(t) {
-				t = p
+	if p := e.probing; p != nil {
+		for _, d := range []time.Time{p.again, p.until} {
+			if t.IsZero() || d.Before(t) {
+				t = d
 			}
 		}
 	}

@@ -115,7 +115,7 @@ type (
 	// Finished is the last event: the link is dead. Err is nil where that was
 	// asked for with Close; otherwise it is an *MPPEError, *TimeoutError,
 	// *PeerError, *EchoError, *LoopError or *NegotiationError, an *auth.Error,
-	// *auth.ServerError or *auth.TimeoutError, or wraps what Config.Assign or Down
+	// *auth.ServerError or *auth.TimeoutError, or wraps what Owner.Assign or Down
 	// was given.
 	Finished struct{ Err error }
 )

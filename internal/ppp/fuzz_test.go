@@ -109,8 +109,8 @@ func patchID(me *end, frame []byte) {
 	if err != nil || len(info) < packetHeader || info[1] != 0xff {
 		return
 	}
-	for _, m := range []*machine{&me.lcpM, &me.ccpM, &me.ipcpM, &me.ipv6M} {
-		if m.protocol == p && Code(info[0]) >= ConfigureAck && Code(info[0]) <= ConfigureReject {
+	for _, m := range []*machine{&me.lcpM, &me.ccpM, &me.ipcpM, me.ipv6M} {
+		if m != nil && m.talk != nil && m.protocol == p && Code(info[0]) >= ConfigureAck && Code(info[0]) <= ConfigureReject {
 			info[1] = m.reqID
 			if Code(info[0]) == ConfigureAck && len(info) >= packetHeader+len(m.request) {
 				copy(info[packetHeader:], m.request)

@@ -11,13 +11,13 @@ import (
 type ipcp struct {
 	l *Link
 
-	local   netip.Addr // ours, as we ask for it; 0.0.0.0: to be given
-	askAddr bool
-	names   []nameServer // client: what we ask for
+	local netip.Addr   // ours, as we ask for it; 0.0.0.0: to be given
+	names []nameServer // client: what we ask for
+	peer  netip.Addr   // the peer's, as it asks for it
 
-	peer  netip.Addr // the peer's, as it asks for it
-	asked bool       // server: a peer that names no address was asked for it
-	isUp  bool
+	askAddr bool
+	asked   bool // server: a peer that names no address was asked for it
+	isUp    bool
 }
 
 // nameServer is one of the four servers of RFC 1877.
@@ -122,14 +122,14 @@ func (p *ipcp) review(opts []Option) (nak, reject []Option) {
 // Where there is but one it is the second as well, as pppd has it: a rejection
 // would cost a round trip.
 func (p *ipcp) server(option byte) netip.Addr {
-	list, i := p.l.dns, 0
+	list, i := p.l.cfg.DNS, 0
 	switch option {
 	case OptionSecondaryDNS:
 		i = 1
 	case OptionPrimaryWINS:
-		list = p.l.wins
+		list = p.l.cfg.WINS
 	case OptionSecondaryWINS:
-		list, i = p.l.wins, 1
+		list, i = p.l.cfg.WINS, 1
 	}
 	if p.l.cfg.Role != Server || len(list) == 0 {
 		return netip.Addr{}
@@ -203,7 +203,7 @@ func (p *ipcp) up(now time.Time) {
 func (p *ipcp) event() NetworkUp {
 	ev := NetworkUp{Local: p.local, Peer: p.peer}
 	if p.l.cfg.Role == Server {
-		ev.DNS, ev.WINS = slices.Clone(p.l.dns), slices.Clone(p.l.wins)
+		ev.DNS, ev.WINS = slices.Clone(p.l.cfg.DNS), slices.Clone(p.l.cfg.WINS)
 		return ev
 	}
 	for _, n := range p.names {

@@ -146,39 +146,72 @@ func TestIPCPTerminated(t *testing.T) {
 	}
 }
 
+// owner gives addresses, or an error, and knows the user.
+type owner struct {
+	asked, looked []string // with which names
+	err           error
+}
+
+func (o *owner) Lookup(name string) (auth.Credential, error) {
+	o.looked = append(o.looked, name)
+	return auth.Credential{Password: password}, nil
+}
+
+func (o *owner) Assign(name string) (local, remote netip.Addr, err error) {
+	o.asked = append(o.asked, name)
+	return serverAddr, clientAddr, o.err
+}
+
 // TestAssign: a server asks for the addresses once, with the user's name.
 func TestAssign(t *testing.T) {
-	asked := 0
 	cfg := serverConfig(auth.MSCHAPv2, MPPE{Require: true})
-	cfg.Local, cfg.Remote, cfg.DNS = netip.Addr{}, netip.Addr{}, nil
-	cfg.Assign = func(name string) (local, remote netip.Addr, dns, wins []netip.Addr, err error) {
-		asked++
-		if name != user {
-			t.Errorf("asked for %q", name)
-		}
-		return serverAddr, clientAddr, []netip.Addr{dnsAddr}, nil, nil
-	}
+	cfg.Local, cfg.Remote, cfg.Authenticator.Lookup = netip.Addr{}, netip.Addr{}, nil
+	settings, o := NewSettings(cfg), &owner{}
 	w := join(t, clientConfig(auth.MSCHAPv2, MPPE{Require: true}), cfg, good)
+	w.server().Link = settings.NewLink(0, o)
 	w.open()
 	w.mustUp(10 * time.Second)
+	if dns := w.client().net.DNS; !slices.Equal(dns, []netip.Addr{dnsAddr}) {
+		t.Errorf("name servers %v", dns)
+	}
 	// LCP begins anew: other keys, the same user and addresses.
 	key := w.client().comp.SendKey
 	w.client().lcpM.restart(w.now)
 	w.mustUp(time.Minute)
-	if asked != 1 || w.server().ups != 2 {
-		t.Errorf("asked %d times, up %d times", asked, w.server().ups)
+	if !slices.Equal(o.asked, []string{user}) || w.server().ups != 2 {
+		t.Errorf("asked for %q, up %d times", o.asked, w.server().ups)
+	}
+	if !slices.Equal(o.looked, []string{user, user}) {
+		t.Errorf("looked for %q", o.looked)
 	}
 	if w.client().comp.SendKey == key {
 		t.Error("the key is the old one")
 	}
 
 	full := errors.New("the pool is empty")
-	cfg.Assign = func(string) (_, _ netip.Addr, _, _ []netip.Addr, err error) { err = full; return }
 	w = join(t, clientConfig(auth.MSCHAPv2, MPPE{Require: true}), cfg, good)
+	w.server().Link = settings.NewLink(0, &owner{err: full})
 	w.open()
 	w.run(time.Minute, w.bothOver)
 	if s := w.server(); s.over == nil || !errors.Is(s.over.Err, full) {
 		t.Errorf("server ended with %+v", s.over)
+	}
+}
+
+// TestOwnMRU: a link has an MRU of its own where the settings name none.
+func TestOwnMRU(t *testing.T) {
+	for _, tt := range []struct{ config, own, want int }{
+		{0, 0, 1400}, {0, 1448, 1448}, {1300, 1448, 1300}, {0, 1, minMRU}, {1, 1448, minMRU}, {1 << 20, 0, 65535},
+	} {
+		cfg := serverConfig(auth.MSCHAPv2, MPPE{Require: true})
+		cfg.MRU = tt.config
+		w := join(t, clientConfig(auth.MSCHAPv2, MPPE{Require: true}), cfg, good)
+		w.server().Link = NewSettings(cfg).NewLink(tt.own, nil)
+		w.open()
+		w.mustUp(10 * time.Second)
+		if got := w.client().linkUp.PeerMRU; got != tt.want {
+			t.Errorf("Config.MRU %d, own %d: %d, want %d", tt.config, tt.own, got, tt.want)
+		}
 	}
 }
 

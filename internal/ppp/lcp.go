@@ -22,24 +22,23 @@ type lcp struct {
 	l *Link
 
 	// What we ask for; false or zero: not, or not any more.
-	mru     int
-	accm    bool
+	methods []auth.Method // server: those the peer may still be asked for, best first
 	magic   uint32
-	noMagic bool // rejected
+	mru     uint16
+	accm    bool
 	pfc     bool
 	acfc    bool
-	methods []auth.Method // server: those the peer may still be asked for, best first
+	noMagic bool // rejected
 
 	// What the peer asks for, as of its last Configure-Request.
-	peerMRU   int
+	peerMRU   uint16
 	peerMagic uint32
 	peerPFC   bool
 	peerACFC  bool
 	peerAuth  auth.Method // client: how we are to prove ourselves; 0: not at all
 
-	loops   int
+	loops   uint8
 	refused string // names of methods the peer wanted and we do not do
-	text    string // the peer's words in a Terminate-Request
 }
 
 // usable returns the methods that serve: with MPPE required, those that give keys.
@@ -54,7 +53,7 @@ func (c *Config) usable() []auth.Method {
 }
 
 func (p *lcp) reset() {
-	p.mru = p.l.cfg.MRU
+	p.mru = p.l.mru
 	p.accm, p.pfc, p.acfc, p.noMagic = true, true, true, false
 	p.newMagic()
 	p.methods = nil
@@ -72,7 +71,7 @@ func (p *lcp) newMagic() {
 func (p *lcp) request() []Option {
 	var opts []Option
 	if p.mru != defaultMRU {
-		opts = append(opts, option16(OptionMRU, uint16(p.mru)))
+		opts = append(opts, option16(OptionMRU, p.mru))
 	}
 	if p.accm {
 		// Interop: PPTP has no use for it, but pppd behind pptpd or pptp-linux
@@ -106,7 +105,7 @@ func (p *lcp) review(opts []Option) (nak, reject []Option) {
 			case v < minMRU:
 				nak = append(nak, option16(OptionMRU, minMRU))
 			default:
-				p.peerMRU = int(v)
+				p.peerMRU = v
 			}
 		case OptionACCM:
 			if _, ok := o.uint32(); !ok {
@@ -192,7 +191,7 @@ func (p *lcp) naked(opts []Option) {
 		switch o.Type {
 		case OptionMRU:
 			if v, ok := o.uint16(); ok && v >= minMRU && v <= defaultMRU {
-				p.mru = int(v)
+				p.mru = v
 			} else {
 				p.mru = defaultMRU
 			}
@@ -285,7 +284,6 @@ func (p *lcp) finished(now time.Time, why ending) {
 }
 
 func (p *lcp) terminated(now time.Time, text string) {
-	p.text = text
 	if text != "" {
 		p.l.tell(now, text)
 	}
@@ -314,9 +312,9 @@ func (p *lcp) extra(now time.Time, pkt Packet) bool {
 		}
 		switch pkt.Code {
 		case EchoRequest:
-			m.reply = Packet{EchoReply, pkt.ID, binary.BigEndian.AppendUint32(nil, p.ourMagic())}
-			m.reply.Data = append(m.reply.Data, pkt.Data[4:]...)
-			m.event(now, evRXR)
+			reply := Packet{EchoReply, pkt.ID, binary.BigEndian.AppendUint32(nil, p.ourMagic())}
+			reply.Data = append(reply.Data, pkt.Data[4:]...)
+			m.answer(now, evRXR, reply)
 		case EchoReply:
 			p.l.echo.replied(now, pkt.ID)
 		}

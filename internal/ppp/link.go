@@ -1,6 +1,7 @@
 package ppp
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"io"
@@ -13,46 +14,48 @@ import (
 
 // Link is one PPP session, as a core: it is not safe for concurrent use.
 type Link struct {
-	cfg    Config
+	cfg    *Config // shared with other links
+	owner  Owner   // nil: cfg says it all
 	events []Event
 	stats  Stats
+	mru    uint16 // what we ask for at first
 	phase  Phase
 	heard  bool // the peer has sent something that is PPP
 
-	lcpM, ccpM, ipcpM, ipv6M machine
-	lcp                      lcp
-	ccp                      ccp
-	ipcp                     ipcp
-	ipv6                     ipv6cp
-	echo                     echo
+	lcpM, ccpM, ipcpM machine
+	lcp               lcp
+	ccp               ccp
+	ipcp              ipcp
+	ipv6M             *machine // nil, as ipv6: IPV6CP is not configured
+	ipv6              *ipv6cp
+	echo              echo
 
 	auth          authCore
+	user          string
 	method        auth.Method // of auth
 	authenticated bool
-	user          string
 	assigned      bool // Assign was asked
 	keys          bool // the method gave start keys
 	sendKey       mschap.Key
 	recvKey       mschap.Key
 	local, remote netip.Addr
-	dns, wins     []netip.Addr
 
-	held     map[Protocol][]byte // packets that came too early
-	netTold  bool                // NetworkUp was handed out
-	net6Told bool                // Network6Up was
+	held map[Protocol][]byte // packets that came too early; nil: none
 
 	rejects   int // Protocol-Rejects sent since
 	rejectsAt time.Time
 	told      int // texts of the peer's handed out since
 	toldAt    time.Time
 
-	err     error  // why the link ends
-	text    string // the same for the peer
-	closing bool   // LCP has been told
-	done    bool   // Finished was handed out
+	err      error  // why the link ends
+	text     string // the same for the peer
+	closing  bool   // LCP has been told
+	done     bool   // Finished was handed out
+	netTold  bool   // NetworkUp was
+	net6Told bool   // Network6Up was
 }
 
-// authCore is what *auth.Peer and *auth.Authenticator have in common.
+// authCore is what *auth.Peer, *auth.Authenticator and *auth.Settled have in common.
 type authCore interface {
 	Start(now time.Time)
 	Handle(now time.Time, protocol uint16, packet []byte)
@@ -71,16 +74,27 @@ type Stats struct {
 	Rejected      uint64 // protocols answered with a Protocol-Reject
 }
 
-// NewLink makes a Link that waits for Open.
-func NewLink(cfg Config) *Link {
-	l := &Link{cfg: cfg.withDefaults(), held: map[Protocol][]byte{}}
+// defaultOwnMRU is what we ask for where nothing else is said: our tunable.
+const defaultOwnMRU = 1400
+
+// NewLink makes a Link that waits for Open, with Settings of its own.
+func NewLink(cfg Config) *Link { return NewSettings(cfg).NewLink(0, nil) }
+
+// NewLink makes a Link that waits for Open. mru is the Config.MRU of this link
+// where the settings have none; 0: 1400. owner may be nil: then Config alone
+// says whom a server lets in, and which addresses it gives.
+func (s *Settings) NewLink(mru int, owner Owner) *Link {
+	l := &Link{cfg: &s.cfg, owner: owner}
+	l.mru = uint16(max(minMRU, min(cmp.Or(s.cfg.MRU, mru, defaultOwnMRU), 65535)))
 	l.local, l.remote = l.cfg.Local, l.cfg.Remote
-	l.dns, l.wins = l.cfg.DNS, l.cfg.WINS
-	l.lcp.l, l.ccp.l, l.ipcp.l, l.ipv6.l, l.echo.l = l, l, l, l, l
+	l.lcp.l, l.ccp.l, l.ipcp.l, l.echo.l = l, l, l, l
 	l.lcpM = machine{protocol: ProtocolLCP, policy: &l.lcp, link: l}
 	l.ccpM = machine{protocol: ProtocolCCP, policy: &l.ccp, link: l}
 	l.ipcpM = machine{protocol: ProtocolIPCP, policy: &l.ipcp, link: l}
-	l.ipv6M = machine{protocol: ProtocolIPV6CP, policy: &l.ipv6, link: l}
+	if l.cfg.IPv6 {
+		l.ipv6 = &ipv6cp{l: l}
+		l.ipv6M = &machine{protocol: ProtocolIPV6CP, policy: l.ipv6, link: l}
+	}
 	return l
 }
 
@@ -97,7 +111,9 @@ func (l *Link) NextEvent() Event {
 	}
 	ev := l.events[0]
 	l.events[0] = nil
-	l.events = l.events[1:]
+	if l.events = l.events[1:]; len(l.events) == 0 {
+		l.events = nil // most links are idle most of the time
+	}
 	return ev
 }
 
@@ -193,10 +209,10 @@ func (l *Link) Deadline() time.Time {
 			first = t
 		}
 	}
-	consider(l.lcpM.deadline)
-	consider(l.ccpM.deadline)
-	consider(l.ipcpM.deadline)
-	consider(l.ipv6M.deadline)
+	consider(l.lcpM.due())
+	consider(l.ccpM.due())
+	consider(l.ipcpM.due())
+	consider(l.ipv6M.due())
 	consider(l.ccp.resetDeadline)
 	if l.auth != nil {
 		consider(l.auth.Deadline())
@@ -268,7 +284,7 @@ func (l *Link) sendInfo(p Protocol, info []byte) {
 func (l *Link) clip(b []byte) []byte {
 	limit := defaultMRU
 	if l.lcpM.state == Opened {
-		limit = l.lcp.peerMRU
+		limit = int(l.lcp.peerMRU)
 	}
 	return b[:min(len(b), limit-packetHeader-2)]
 }

@@ -45,38 +45,51 @@ const (
 )
 
 // machine runs the automaton for one protocol: it judges what came, keeps the
-// Restart timer and the identifiers, and does the actions.
+// Restart timer and the identifiers, and does the actions. A nil machine is that
+// of a protocol we do not have.
 type machine struct {
-	protocol Protocol
-	policy   policy
-	link     *Link
+	policy policy
+	link   *Link
+	*talk  // nil: the Restart timer stands still
 
+	agreed   []byte    // options, time and Identifier of the last
+	agreedAt time.Time // Configure-Request of the peer that we
+	agreedID byte      // acknowledged, and how often it has
+	repeats  uint8     // come again since
+
+	protocol Protocol
 	state    State
-	deadline time.Time // of the Restart timer; zero: stopped
+	why      ending
+	id       byte // the last Identifier used
+}
+
+// talk is what a machine must know only while it waits for the peer: there is
+// one in the states in which the Restart timer runs (State.timed), and not in
+// Opened, in which links spend their lives.
+type talk struct {
+	deadline time.Time // of the Restart timer
 	restarts int       // how often it may still lead to a retransmission
 	attempt  int       // retransmissions since the last sign of progress: the timer grows
-	why      ending
 
-	id       byte      // the last Identifier used
-	reqID    byte      // of our last Configure-Request
-	request  []byte    // its options, as sent
+	request  []byte    // the options of our last Configure-Request, as sent
 	sentAt   time.Time // when it was sent
-	answered bool      // it has its answer: a second one is a duplicate
-	termID   byte      // of our Terminate-Request
-	text     string    // its text
-	unready  bool      // the answer was a Terminate-Ack: the peer has not opened the layer yet
 	requests int       // Configure-Requests in this negotiation
 	failures int       // Configure-Naks sent since we last agreed
+	naked    []byte    // options and Identifier of the last
+	nakedID  byte      // Configure-Request that got one
 	tired    bool      // they were Max-Failure: no more of them
+	reqID    byte      // of our last Configure-Request
+	answered bool      // it has its answer: a second one is a duplicate
+	unready  bool      // the answer was a Terminate-Ack: the peer has not opened the layer yet
+	termID   byte      // of our Terminate-Request
+	text     string    // its text
+}
 
-	agreedID byte      // Identifier, options and time of the last
-	agreed   []byte    // Configure-Request of the peer that we
-	agreedAt time.Time // acknowledged, and how often it has
-	repeats  int       // come again since
-	nakedID  byte      // Identifier and options of the last one
-	naked    []byte    // that got a Configure-Nak
-
-	reply Packet // what sca, scn, sta, scj or ser send
+// begin makes sure that there is a talk.
+func (m *machine) begin() {
+	if m.talk == nil {
+		m.talk = &talk{restarts: m.link.cfg.MaxConfigure}
+	}
 }
 
 // open makes the layer wanted and its lower layer ready.
@@ -89,6 +102,7 @@ func (m *machine) open(now time.Time) {
 
 // close ends the layer; text goes with the Terminate-Request.
 func (m *machine) close(now time.Time, text string) {
+	m.begin()
 	m.text = text
 	m.event(now, evClose)
 }
@@ -100,7 +114,7 @@ func (m *machine) restart(now time.Time) {
 }
 
 // ready tells whether the layer below is up, so that packets are for the automaton.
-func (m *machine) ready() bool { return m.state >= Closed }
+func (m *machine) ready() bool { return m != nil && m.state >= Closed }
 
 // handle takes the information field of a frame of this protocol.
 func (m *machine) handle(now time.Time, info []byte) {
@@ -121,8 +135,7 @@ func (m *machine) handle(now time.Time, info []byte) {
 	case TerminateRequest:
 		m.policy.terminated(now, printable(p.Data))
 		m.why = endTerminated
-		m.reply = Packet{Code: TerminateAck, ID: p.ID}
-		m.event(now, evRTR)
+		m.answer(now, evRTR, Packet{Code: TerminateAck, ID: p.ID})
 	case TerminateAck:
 		if (m.state == Closing || m.state == Stopping) && m.termID != 0 && p.ID != m.termID {
 			m.link.stats.BadIdentifier++
@@ -131,7 +144,9 @@ func (m *machine) handle(now time.Time, info []byte) {
 		if m.why != endRejected { // our closing was about that
 			m.why = endTerminated
 		}
-		m.unready = m.state.negotiating()
+		if m.state.negotiating() {
+			m.unready = true
+		}
 		m.event(now, evRTA)
 	case CodeReject:
 		m.codeReject(now, p)
@@ -141,13 +156,15 @@ func (m *machine) handle(now time.Time, info []byte) {
 		}
 		m.link.stats.UnknownCode++
 		m.id++
-		m.reply = Packet{Code: CodeReject, ID: m.id, Data: m.link.clip(info[:packetHeader+len(p.Data)])}
-		m.event(now, evRUC)
+		m.answer(now, evRUC, Packet{Code: CodeReject, ID: m.id, Data: m.link.clip(info[:packetHeader+len(p.Data)])})
 	}
 }
 
-// event moves the automaton.
-func (m *machine) event(now time.Time, e event) {
+// event moves the automaton, where what it sends does not answer a packet.
+func (m *machine) event(now time.Time, e event) { m.answer(now, e, Packet{}) }
+
+// answer moves the automaton; reply is what sca, scn, sta, scj and ser send.
+func (m *machine) answer(now time.Time, e event, reply Packet) {
 	from := m.state
 	c := transitions[e][from]
 	if !c.legal {
@@ -156,17 +173,22 @@ func (m *machine) event(now time.Time, e event) {
 	}
 	m.state = c.next
 	for _, a := range c.do {
-		m.act(now, a, e, from)
+		m.act(now, a, e, from, reply)
 	}
-	switch {
-	case !m.state.timed():
-		m.deadline = time.Time{}
-	case m.deadline.IsZero():
+	if !m.state.timed() {
+		m.talk = nil
+		return
+	}
+	m.begin()
+	if m.deadline.IsZero() {
 		m.deadline = now.Add(m.link.cfg.Restart)
 	}
 }
 
-func (m *machine) act(now time.Time, a action, e event, from State) {
+func (m *machine) act(now time.Time, a action, e event, from State, reply Packet) {
+	if a == irc || a == zrc || a == scr || a == str {
+		m.begin()
+	}
 	switch a {
 	case tlu:
 		m.policy.up(now)
@@ -207,6 +229,6 @@ func (m *machine) act(now time.Time, a action, e event, from State) {
 		m.arm(now)
 		m.link.sendPacket(m.protocol, Packet{TerminateRequest, m.termID, m.link.clip([]byte(m.text))})
 	case sca, scn, sta, scj, ser:
-		m.link.sendPacket(m.protocol, m.reply)
+		m.link.sendPacket(m.protocol, reply)
 	}
 }

@@ -49,7 +49,7 @@ func (l *Link) dispatch(now time.Time, p Protocol, info []byte) {
 		l.network(now, &l.ipcpM, info)
 	case ProtocolIPV6CP:
 		if l.cfg.IPv6 {
-			l.network(now, &l.ipv6M, info)
+			l.network(now, l.ipv6M, info)
 		} else {
 			l.rejectProtocol(now, p, info)
 		}
@@ -77,6 +77,9 @@ func (l *Link) network(now time.Time, m *machine, info []byte) {
 
 // hold keeps the newest packet of a protocol for later.
 func (l *Link) hold(p Protocol, info []byte) {
+	if l.held == nil {
+		l.held = map[Protocol][]byte{}
+	}
 	l.held[p] = append([]byte(nil), info...)
 }
 
@@ -92,7 +95,9 @@ func (l *Link) holdRequest(p Protocol, info []byte) {
 // release hands a held packet to its protocol, whose time has come.
 func (l *Link) release(now time.Time, p Protocol) {
 	if info, ok := l.held[p]; ok {
-		delete(l.held, p)
+		if delete(l.held, p); len(l.held) == 0 {
+			l.held = nil
+		}
 		l.dispatch(now, p, info)
 	}
 }
@@ -102,7 +107,7 @@ func (l *Link) linkUp(now time.Time) {
 	if l.ending() {
 		return
 	}
-	l.emit(LinkUp{PeerMRU: l.lcp.peerMRU, SendACFC: l.lcp.peerACFC, SendPFC: l.lcp.peerPFC, PeerMagic: l.lcp.peerMagic})
+	l.emit(LinkUp{PeerMRU: int(l.lcp.peerMRU), SendACFC: l.lcp.peerACFC, SendPFC: l.lcp.peerPFC, PeerMagic: l.lcp.peerMagic})
 	l.echo.start(now)
 	l.method = l.lcp.peerAuth
 	switch {
@@ -112,7 +117,11 @@ func (l *Link) linkUp(now time.Time) {
 			return
 		}
 		l.method = l.lcp.methods[0]
-		l.auth = auth.NewAuthenticator(l.method, l.cfg.Authenticator)
+		cfg := l.cfg.Authenticator
+		if l.owner != nil {
+			cfg.Lookup = l.owner.Lookup
+		}
+		l.auth = auth.NewAuthenticator(l.method, cfg)
 	case l.method != 0:
 		l.auth = auth.NewPeer(l.method, l.cfg.Peer)
 	default:
@@ -130,6 +139,7 @@ func (l *Link) pumpAuth(now time.Time) {
 	for l.auth != nil {
 		switch ev := l.auth.NextEvent().(type) {
 		case nil:
+			l.settleAuth()
 			return
 		case auth.Send:
 			l.sendInfo(Protocol(ev.Protocol), ev.Packet)
@@ -153,6 +163,15 @@ func (l *Link) pumpAuth(now time.Time) {
 	}
 }
 
+// settleAuth lets go of an authenticator whose peer is in for good.
+func (l *Link) settleAuth() {
+	if a, ok := l.auth.(*auth.Authenticator); ok {
+		if s := a.Settled(); s != nil {
+			l.auth = s
+		}
+	}
+}
+
 func (l *Link) setKeys(r *auth.Result) {
 	l.sendKey, l.recvKey, l.keys = r.StartKeys(l.cfg.Role == Server)
 }
@@ -168,13 +187,13 @@ func (l *Link) admit(now time.Time, user string) {
 	case l.assigned && user != l.user:
 		l.userChanged(user)
 		return
-	case l.cfg.Role == Server && l.cfg.Assign != nil && !l.assigned:
-		local, remote, dns, wins, err := l.cfg.Assign(user)
+	case l.cfg.Role == Server && l.owner != nil && !l.assigned:
+		local, remote, err := l.owner.Assign(user)
 		if err != nil {
 			l.fail(fmt.Errorf("no address for user %q: %w", user, err), "no address: "+err.Error())
 			return
 		}
-		l.local, l.remote, l.dns, l.wins = local, remote, dns, wins
+		l.local, l.remote = local, remote
 	}
 	l.user, l.authenticated, l.assigned = user, true, l.cfg.Role == Server
 	l.setPhase(Network)
@@ -242,7 +261,7 @@ func (l *Link) networkDown() {
 }
 
 func (l *Link) network6Up() {
-	if l.ipv6.isUp && !l.net6Told && l.mayPass() && !l.ending() {
+	if l.ipv6 != nil && l.ipv6.isUp && !l.net6Told && l.mayPass() && !l.ending() {
 		l.net6Told = true
 		l.emit(Network6Up{l.ipv6.local, l.ipv6.peer})
 	}
@@ -267,13 +286,13 @@ func (l *Link) linkDown(now time.Time) {
 
 // lowerDown takes all that stands on LCP down, data first.
 func (l *Link) lowerDown(now time.Time) {
-	for _, m := range []*machine{&l.ipcpM, &l.ipv6M, &l.ccpM} {
+	for _, m := range []*machine{&l.ipcpM, l.ipv6M, &l.ccpM} {
 		if m.ready() {
 			m.event(now, evDown)
 		}
 	}
 	l.echo.stop()
-	clear(l.held)
+	l.held = nil
 	l.auth, l.method, l.authenticated = nil, 0, false
 	l.keys, l.sendKey, l.recvKey = false, mschap.Key{}, mschap.Key{}
 }

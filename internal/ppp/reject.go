@@ -43,7 +43,7 @@ func (l *Link) protocolRejected(now time.Time, p Protocol) {
 	case ProtocolIPCP:
 		reject(&l.ipcpM)
 	case ProtocolIPV6CP, ProtocolIPv6:
-		reject(&l.ipv6M)
+		reject(l.ipv6M)
 	case ProtocolLCP:
 		reject(&l.lcpM)
 	case ProtocolPAP, ProtocolCHAP, ProtocolEAP:

@@ -6,7 +6,7 @@ import (
 
 // advance lets the Restart timer expire.
 func (m *machine) advance(now time.Time) {
-	if m.deadline.IsZero() || now.Before(m.deadline) {
+	if d := m.due(); d.IsZero() || now.Before(d) {
 		return
 	}
 	if m.restarts > 0 && m.requests < 4*m.link.cfg.MaxConfigure {
@@ -17,6 +17,14 @@ func (m *machine) advance(now time.Time) {
 		m.why = endTimeout
 	}
 	m.event(now, evTOm)
+}
+
+// due returns when the Restart timer expires; zero: it stands still.
+func (m *machine) due() time.Time {
+	if m == nil || m.talk == nil {
+		return time.Time{}
+	}
+	return m.deadline
 }
 
 // arm starts the Restart timer for something just sent: the first time for
@@ -45,7 +53,7 @@ const unheardRestart = 250 * time.Millisecond
 // relax gives the answer to our Configure-Request the time that it is due, now
 // that the peer is heard for the first time.
 func (m *machine) relax() {
-	if m.state.timed() && !m.deadline.IsZero() {
+	if m.state.timed() {
 		m.deadline = m.sentAt.Add(m.link.cfg.Restart)
 	}
 }
@@ -70,7 +78,7 @@ func (m *machine) hurry(now time.Time) {
 // retry lets the Restart timer expire soon if the peer was not ready for our
 // Configure-Request, and may be now.
 func (m *machine) retry(now time.Time) {
-	if m.unready && m.state.negotiating() {
+	if m != nil && m.state.negotiating() && m.unready {
 		m.deadline = now
 	}
 }

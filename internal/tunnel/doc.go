@@ -36,6 +36,12 @@
 // there are goroutines at work. AdaptProcessors keeps Go's scheduler from
 // waking processors that have nothing to do.
 //
+// # What the peer can take
+//
+// A gre.SendWindow limits what is in flight. While it is full the TUN is not
+// read: its queue and TCP slow the senders down, and nothing is lost. An
+// acknowledgement, or a deadline, lets stay go on.
+//
 // # What may pass
 //
 // The data path has a mode, closed at first. It opens when the network

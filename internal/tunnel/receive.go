@@ -144,6 +144,8 @@ func (s *Session) Receive(packets [][]byte) {
 	x := r.scratch()
 	defer putScratch(x)
 	heard := false
+	var ack uint32 // the highest
+	var hasAck bool
 	for _, p := range packets {
 		h, payload, err := gre.Parse(p)
 		if err != nil || h.CallID != s.cfg.callID {
@@ -154,7 +156,9 @@ func (s *Session) Receive(packets [][]byte) {
 		s.stats.grePackets.Add(1)
 		if h.HasAck {
 			s.stats.greAcks.Add(1)
-			s.send.acked.Store(1<<32 | uint64(h.Ack))
+			if !hasAck || int32(h.Ack-ack) > 0 {
+				ack, hasAck = h.Ack, true
+			}
 		}
 		if !h.HasSeq || len(payload) == 0 {
 			continue
@@ -169,6 +173,9 @@ func (s *Session) Receive(packets [][]byte) {
 		}
 		r.queue.Push(now, h.Seq, p[:h.Len()+len(payload)])
 		s.popQueue(x, now)
+	}
+	if hasAck {
+		s.send.flow.acked(now, ack)
 	}
 	s.flush(x)
 	r.mu.Unlock()

@@ -21,7 +21,7 @@ type scratch struct {
 	engine mppe.Engine
 
 	// Out: a frame of the TUN, and what cuts it into packets.
-	frame    [offload.MaxFrame]byte
+	frame    *tunFrame
 	splitter offload.Splitter
 
 	// In: decrypted MPPE packets, and what joins those of one flow.
@@ -29,7 +29,7 @@ type scratch struct {
 	joiner offload.Joiner
 }
 
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
+var scratches = sync.Pool{New: func() any { return &scratch{frame: new(tunFrame)} }}
 
 func getScratch() *scratch { return scratches.Get().(*scratch) }
 

@@ -4,10 +4,6 @@ import "goppptp/internal/gre"
 
 // hand gives a load to the socket. t.mu is held.
 func (s *Session) hand(l *load) {
-	t := &s.send
-	if a := t.acked.Swap(0); a != 0 {
-		t.seq.Acked(uint32(a))
-	}
 	if err := s.cfg.send(l.batch); err != nil {
 		s.stats.sendErrors.Add(1)
 		if s.sendErr.Swap(&err) == nil {
@@ -25,5 +21,6 @@ func (s *Session) sendFrame(frame []byte) {
 	p := l.slot(0)[:gre.MaxHeaderLen+len(frame)]
 	copy(p[gre.MaxHeaderLen:], frame)
 	l.batch = append(l.batch, s.number(p, gre.MaxHeaderLen, true))
+	s.send.flow.sent(s.send.seq.Last())
 	s.hand(l)
 }

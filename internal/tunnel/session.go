@@ -41,11 +41,16 @@ type TUN interface {
 
 // Config says how a session behaves and where its packets go.
 type Config struct {
-	PPP ppp.Config
-	Log *slog.Logger
+	PPP *ppp.Settings // sessions may share them
+	// Owner is asked what ppp.Owner says; nil: PPP says it all.
+	Owner ppp.Owner
+	Log   *slog.Logger
 	// CallID is what the peer puts into packets to us, PeerCallID what we put
 	// into packets to the peer.
 	CallID, PeerCallID uint16
+	// PeerWindow is how many packets the peer says that it holds; 0: it does not
+	// say, or is not to be believed.
+	PeerWindow int
 	// Workers move packets; sessions share them. nil: the session's own.
 	Workers *Workers
 	// Send sends GRE packets, from their GRE header on, to the peer. It is not
@@ -103,8 +108,7 @@ type Session struct {
 	err        error
 }
 
-// settings are what a session keeps of its Config: of the largest part, PPP, the
-// link has a copy.
+// settings are what a session keeps of its Config; PPP and Owner are the link's.
 type settings struct {
 	requireMPPE, refuseMPPE bool
 	log                     *slog.Logger
@@ -115,6 +119,9 @@ type settings struct {
 	onEvent                 func(Event)
 	pathMTU, mtu            int
 }
+
+// peerWindowMax is how many packets a peer is believed to hold at most.
+const peerWindowMax = 1024
 
 // framesMax is how many control frames wait for the loop at most.
 const framesMax = 64
@@ -137,14 +144,11 @@ func New(cfg Config) *Session {
 	if cfg.PathMTU == 0 {
 		cfg.PathMTU = 1500
 	}
-	if cfg.PPP.MRU == 0 {
-		cfg.PPP.MRU = MRU(cfg.PathMTU)
-	}
 	if cfg.Workers == nil {
 		cfg.Workers = new(Workers)
 	}
-	s := &Session{link: ppp.NewLink(cfg.PPP), born: time.Now(), cfg: settings{
-		requireMPPE: cfg.PPP.MPPE.Require, refuseMPPE: cfg.PPP.MPPE.Refuse,
+	s := &Session{link: cfg.PPP.NewLink(MRU(cfg.PathMTU), cfg.Owner), born: time.Now(), cfg: settings{
+		requireMPPE: cfg.PPP.MPPE().Require, refuseMPPE: cfg.PPP.MPPE().Refuse,
 		log: cfg.Log, workers: cfg.Workers, callID: cfg.CallID, send: cfg.Send, openTUN: cfg.OpenTUN, onEvent: cfg.OnEvent,
 		pathMTU: cfg.PathMTU, mtu: cfg.MTU,
 	}}
@@ -152,6 +156,7 @@ func New(cfg Config) *Session {
 	s.send.pump.do, s.send.pump.start = s.transmit, cfg.Workers.start
 	s.send.stay.do, s.send.stay.start = s.linger, onOwnGoroutine
 	s.send.ready = s.send.pump.wake
+	s.send.flow.window.Slack = min(cfg.PeerWindow, peerWindowMax)
 	s.recv.desk.do, s.recv.desk.start = s.receiveHanded, cfg.Workers.start
 	s.acks.policy = gre.Acks{Delay: ackDelay, Every: ackEvery}
 	s.send.seq = gre.NewSender(cfg.PeerCallID, 0)
@@ -445,8 +450,10 @@ func (s *Session) closeTUN() {
 	}
 	s.recv.close()
 	s.tun.Close()
+	s.send.flow.close()
 	s.send.pump.stop()
 	s.send.stay.stop()
+	s.send.flow.rest = rest{}
 	s.acks.end()
 	s.tun = nil
 }

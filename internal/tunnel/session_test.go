@@ -64,7 +64,7 @@ func start(t *testing.T, ctx context.Context, name string, gre *osnettest.GRE, c
 	e := &end{t: t, name: name, gre: gre, done: make(chan error, 1)}
 	e.session = New(Config{
 		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("end", name),
-		PPP: cfg, CallID: own, PeerCallID: peer, Outer: netip.MustParseAddr("192.0.2.2"), // the server's
+		PPP: ppp.NewSettings(cfg), CallID: own, PeerCallID: peer, Outer: netip.MustParseAddr("192.0.2.2"), // the server's
 		Send: func(packets [][]byte) error {
 			return gre.WriteBatch(packets, osnet.Path{Local: netip.MustParseAddr("192.0.2.2"), Remote: netip.MustParseAddr("192.0.2.1")})
 		},

@@ -34,6 +34,7 @@ type Stats struct {
 	Nonsense      uint64        `json:"nonsense,omitempty"`      // decrypted to what is no IP packet
 	RefusedClear  uint64        `json:"refused_clear,omitempty"` // IP packets in clear where none may be
 	Closed        uint64        `json:"closed,omitempty"`        // packets either way while the tunnel was closed to them
+	Waited        uint64        `json:"waited,omitempty"`        // how often packets had to wait until the peer could take them
 	SendErrors    uint64        `json:"send_errors,omitempty"`
 	TUNErrors     uint64        `json:"tun_errors,omitempty"`
 	EchoRTT       time.Duration `json:"echo_rtt_ns,omitempty"` // of the last LCP echo
@@ -52,6 +53,7 @@ func (s *Session) Stats() Stats {
 		Lost: in.Lost, Late: in.Late, Duplicates: in.Duplicate, Old: in.Old,
 		Discarded: c.lostStateful.Load(), Undecryptable: c.undecryptable.Load(), Nonsense: c.nonsense.Load(),
 		RefusedClear: c.refusedClear.Load(), Closed: c.closed.Load(),
+		Waited:     s.send.flow.waited(),
 		SendErrors: c.sendErrors.Load(), TUNErrors: c.tunErrors.Load(),
 		EchoRTT: time.Duration(c.echoRTT.Load()),
 	}

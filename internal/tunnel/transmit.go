@@ -2,8 +2,8 @@ package tunnel
 
 import (
 	"encoding/binary"
+	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"goppptp/internal/gre"
@@ -34,6 +34,7 @@ type transmitter struct {
 	ready    func()    // wakes it
 	failures int       // owned by pump: reads in a row that failed
 	woken    time.Time // owned by pump: when it was, last
+	flow     flow      // what the peer can take
 
 	tun TUN // set before pump is first woken, as mtu
 	mtu int
@@ -48,8 +49,6 @@ type transmitter struct {
 	ipv6      bool
 	outer     uint32 // Config.Outer; 0: none
 	share     share
-
-	acked atomic.Uint64 // 1<<32 | the peer's last acknowledgement; 0: none
 }
 
 func (t *transmitter) open(tun TUN, mtu int) {
@@ -123,11 +122,18 @@ func (s *Session) transmit() {
 	}
 }
 
-// linger is the work of stay: it sends what the TUN has, and waits for more, so
-// that packets find somebody awake, until none have come for a while.
+// linger is the work of stay: it sends what the TUN has and the peer can take,
+// and waits for more, so that packets find somebody awake, until none have come
+// for a while.
 func (s *Session) linger() {
 	for {
 		err := s.sendAll()
+		if err == errFull {
+			if s.send.flow.await() {
+				continue
+			}
+			return
+		}
 		if err == nil {
 			var more bool
 			if more, err = s.send.tun.Linger(lingerTime); more {
@@ -144,6 +150,10 @@ func (s *Session) linger() {
 func (s *Session) endTurn(err error) {
 	t := &s.send
 	for {
+		if err == errFull { // a worker does not wait, stay does
+			t.stay.wake()
+			return
+		}
 		if err == nil {
 			// What comes while we say so wakes us at once.
 			if err = t.tun.WhenReadable(t.ready); err == nil {
@@ -159,15 +169,28 @@ func (s *Session) endTurn(err error) {
 	}
 }
 
-// sendAll sends packets from the TUN until it has no more.
+// errFull: there is no room for what the TUN has.
+var errFull = errors.New("the peer can take no more packets")
+
+// sendAll sends packets from the TUN until it has no more. Besides the TUN's
+// error there is errFull.
 func (s *Session) sendAll() error {
 	t := &s.send
 	x := getScratch()
 	defer putScratch(x)
+	t.flow.rest.giveBack(x)
 	for {
+		most := min(t.flow.room(), batchSize)
+		if most == 0 {
+			if t.flow.full() {
+				t.flow.rest.keep(x)
+				return errFull
+			}
+			continue
+		}
 		l := getLoad(headroom + t.mtu)
-		err := s.gather(l, x, t.tun)
-		full := len(l.packets) == batchSize
+		err := s.gather(l, x, t.tun, most)
+		full := len(l.packets) == most
 		if len(l.packets) > 0 {
 			t.failures = 0
 		}
@@ -178,10 +201,9 @@ func (s *Session) sendAll() error {
 	}
 }
 
-// gather fills the slots with packets from the TUN, until there are no more of
-// either.
-func (s *Session) gather(l *load, x *scratch, tun TUN) error {
-	for len(l.packets) < batchSize {
+// gather fills slots with packets from the TUN, at most so many.
+func (s *Session) gather(l *load, x *scratch, tun TUN, most int) error {
+	for len(l.packets) < most {
 		slot := l.slot(len(l.packets))
 		n, err := x.splitter.Next(slot[headroom:])
 		if err != nil { // larger than the MTU
@@ -249,6 +271,7 @@ func (s *Session) sendPackets(l *load, x *scratch) {
 	s.stats.txPackets.Add(uint64(len(l.batch)))
 	s.stats.txBytes.Add(octets)
 	t.share.add(octets)
+	t.flow.sent(t.seq.Last())
 	s.hand(l)
 }
 

@@ -20,18 +20,17 @@ const module = "goppptp/"
 
 // Modules of others, by the names that the arrows use.
 var modules = map[string]string{
-	"cobra":     "github.com/spf13/cobra",
-	"dhcp":      "github.com/insomniacslk/dhcp",
-	"dbus":      "github.com/godbus/dbus/v5",
-	"keyring":   "github.com/zalando/go-keyring",
-	"netlink":   "github.com/vishvananda/netlink",
-	"nftables":  "github.com/google/nftables",
-	"systray":   "github.com/getlantern/systray",
-	"wireguard": "golang.zx2c4.com/wireguard",
-	"x/net":     "golang.org/x/net",
-	"x/sys":     "golang.org/x/sys",
-	"x/term":    "golang.org/x/term",
-	"yaml":      "gopkg.in/yaml.v3",
+	"cobra":    "github.com/spf13/cobra",
+	"dhcp":     "github.com/insomniacslk/dhcp",
+	"dbus":     "github.com/godbus/dbus/v5",
+	"keyring":  "github.com/zalando/go-keyring",
+	"netlink":  "github.com/vishvananda/netlink",
+	"nftables": "github.com/google/nftables",
+	"systray":  "github.com/getlantern/systray",
+	"x/net":    "golang.org/x/net",
+	"x/sys":    "golang.org/x/sys",
+	"x/term":   "golang.org/x/term",
+	"yaml":     "gopkg.in/yaml.v3",
 }
 
 // arrows lists what a package may import besides the standard library. The
@@ -52,7 +51,7 @@ var arrows = map[string]string{
 
 	"internal/offload":         "",
 	"internal/tunnel":          "internal/ppp internal/ppp/auth internal/pptp internal/gre internal/mppe internal/offload",
-	"internal/osnet":           "netlink x/sys x/net internal/offload",
+	"internal/osnet":           "netlink x/sys x/net",
 	"internal/osnet/osnettest": "internal/osnet internal/offload",
 	"internal/netlab":          "netlink nftables x/sys",
 

@@ -32,6 +32,8 @@ var (
 	scaleAll    = figures.Measure{Key: "all", Name: "Both", Unit: "kB", Group: "memory of an idle session"}
 	scaleFall   = figures.Measure{Key: "available", Name: "Fall of MemAvailable", Unit: "kB", Group: "memory of an idle session"}
 
+	scaleLost = figures.Measure{Key: "lost", Name: "Packets lost at most", Unit: "%", Group: "server CPU for a packet"}
+
 	scaleTraffic = []struct {
 		figures.Measure
 		spread, down bool
@@ -51,7 +53,8 @@ const (
 	scaleSize    = 1000
 	scaleTrain   = 16 // what a window of TCP brings at a time
 	scaleRepeats = 2  // of each traffic in a round
-	scaleQuiet   = 3 * time.Second
+	// Longer than a server waits before it gives memory back.
+	scaleQuiet = 4 * time.Second
 )
 
 // scaleName names a contender.
@@ -151,6 +154,7 @@ func (b *bench) scaleRound(ctx context.Context, list []*scaled) (err error) {
 		m figures.Measure
 	}
 	costs := map[key][]float64{}
+	lost := map[*scaled]float64{}
 	for range scaleRepeats {
 		for _, m := range scaleTraffic {
 			_, err := locked(b, func() (none struct{}, err error) {
@@ -159,9 +163,7 @@ func (b *bench) scaleRound(ctx context.Context, list []*scaled) (err error) {
 					if err != nil {
 						return none, fmt.Errorf("%s: %w", s.name, err)
 					}
-					if cost.Lost > 0.02 {
-						b.failed(s.name, fmt.Errorf("%s: %.1f %% of the packets did not arrive", m.Key, 100*cost.Lost))
-					}
+					lost[s] = max(lost[s], cost.Lost)
 					k := key{s, m.Measure}
 					costs[k] = append(costs[k], float64(cost.CPU.Nanoseconds())/1e3)
 				}
@@ -180,6 +182,7 @@ func (b *bench) scaleRound(ctx context.Context, list []*scaled) (err error) {
 		}
 	}
 	for _, s := range list {
+		b.set.Add("scale", s.name, scaleLost, 100*lost[s])
 		_, rate := s.rig.Down(ctx)
 		b.set.Add("scale", s.name, scaleEnd, rate)
 		for _, wrong := range []string{s.rig.Wrong(), scale.Failures(s.rig.Clients)} {

@@ -102,16 +102,18 @@ func (c *core) Advance(now time.Time) {
 func (c *core) Deadline() time.Time { return c.base.deadline }
 
 // NextEvent gives what happened, in order; nil when there is nothing more.
-func (c *core) NextEvent() Event {
-	b := c.base
-	if len(b.queue) == 0 {
+func (c *core) NextEvent() Event { return next(&c.base.queue) }
+
+// next takes the first event of a queue; nil when there is none.
+func next(queue *[]Event) Event {
+	q := *queue
+	if len(q) == 0 {
 		return nil
 	}
-	ev := b.queue[0]
-	b.queue[0] = nil
-	b.queue = b.queue[1:]
-	if len(b.queue) == 0 {
-		b.queue = nil
+	ev := q[0]
+	q[0] = nil
+	if *queue = q[1:]; len(q) == 1 {
+		*queue = nil
 	}
 	return ev
 }

@@ -22,7 +22,8 @@
 //
 // After Done a core goes on answering: a Peer answers further challenges, an
 // Authenticator repeats its verdict for a repeated response, and challenges
-// again where its Config says how often.
+// again where its Config says how often. Where it does not, a
+// Settled may take the Authenticator's place.
 //
 // # What is proved
 //

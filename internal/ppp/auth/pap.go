@@ -122,8 +122,11 @@ func (a *papAuthenticator) handle(_ time.Time, in packet) {
 	a.users.granted(v.result)
 }
 
-func (a *papAuthenticator) reply(id byte) {
-	a.send(appendPacket(nil, a.code, id, appendValue(nil, a.message)))
+func (a *papAuthenticator) reply(id byte) { a.send(a.answer(id)) }
+
+// answer makes the packet.
+func (a *papAuthenticator) answer(id byte) []byte {
+	return appendPacket(nil, a.code, id, appendValue(nil, a.message))
 }
 
 func (a *papAuthenticator) expired(time.Time) { a.fail(&TimeoutError{PAP, "name and password"}) }

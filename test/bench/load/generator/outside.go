@@ -21,8 +21,6 @@ type Outside struct {
 
 // NewOutside serves conn until Close.
 func NewOutside(conn *net.UDPConn) *Outside {
-	conn.SetReadBuffer(8 << 20)
-	conn.SetWriteBuffer(8 << 20)
 	o := &Outside{conn: conn}
 	o.reader.Go(o.read)
 	return o

@@ -152,9 +152,6 @@ func (s *session) receive(now time.Time, box *inbox) {
 			bad[badGRE].Add(1)
 			continue
 		}
-		if h.HasAck && s.out != nil {
-			s.out.Acked(h.Ack)
-		}
 		if !h.HasSeq {
 			continue
 		}

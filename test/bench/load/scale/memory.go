@@ -19,7 +19,6 @@ type Memory struct {
 	Generator  float64 // ours
 	Available  float64 // to the machine
 	Kernel     float64 // what the kernel accounts for itself and cannot give back
-	Slab       float64 // of that, small objects
 }
 
 // fields reads the lines "name: n kB" of a file, in octets.
@@ -59,34 +58,58 @@ func Measure(pid int) (Memory, error) {
 	}
 	return Memory{
 		Server: server["VmRSS"], ServerAnon: server["RssAnon"], Generator: own["VmRSS"], Available: all["MemAvailable"],
-		Kernel: all["SUnreclaim"] + all["KernelStack"] + all["PageTables"] + all["VmallocUsed"] + all["Percpu"],
-		Slab:   all["SUnreclaim"],
+		Kernel: kernelMemory(all),
 	}, nil
+}
+
+// kernelMemory adds up what /proc/meminfo says of the kernel's own memory. What it
+// could give back (SReclaimable) is not in it: that is mostly files.
+func kernelMemory(f map[string]float64) float64 {
+	return f["SUnreclaim"] + f["KernelStack"] + f["PageTables"] + f["VmallocUsed"] + f["Percpu"]
 }
 
 // Settle waits until a process's resident memory has changed by less than a
 // hundredth in quiet, but not for longer than most.
 func Settle(ctx context.Context, pid int, quiet, most time.Duration) error {
+	path := fmt.Sprintf("/proc/%d/status", pid)
+	return still(ctx, quiet, most, func() (value, slack float64, err error) {
+		f, err := fields(path)
+		return f["VmRSS"], f["VmRSS"] / 100, err
+	})
+}
+
+// settleKernel waits until the kernel's own memory has changed by less than 256 kB
+// in quiet, but not for longer than most: namespaces go some time after the last
+// process that was in them.
+func settleKernel(ctx context.Context, quiet, most time.Duration) error {
+	return still(ctx, quiet, most, func() (value, slack float64, err error) {
+		f, err := fields("/proc/meminfo")
+		return kernelMemory(f), 256 << 10, err
+	})
+}
+
+// still waits until a value has stayed within slack for quiet, but not for longer
+// than most.
+func still(ctx context.Context, quiet, most time.Duration, probe func() (value, slack float64, err error)) error {
 	start := time.Now()
 	var low, high float64
 	var since time.Time
 	for {
-		f, err := fields(fmt.Sprintf("/proc/%d/status", pid))
+		value, slack, err := probe()
 		if err != nil {
 			return err
 		}
-		rss := f["VmRSS"]
-		if since.IsZero() || max(high, rss)-min(low, rss) > rss/100 {
-			low, high, since = rss, rss, time.Now()
+		if since.IsZero() || max(high, value)-min(low, value) > slack {
+			low, high, since = value, value, time.Now()
 		}
-		low, high = min(low, rss), max(high, rss)
+		low, high = min(low, value), max(high, value)
 		if time.Since(since) > quiet || time.Since(start) > most {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(quiet / 20):
+		case <-time.After(min(quiet, most) / 20):
 		}
 	}
 }

@@ -231,10 +231,22 @@ func (p *Place) dial(ctx context.Context, source netip.Addr) (conn net.Conn, err
 
 // Outside opens a UDP socket on the server's host, at the addresses of all its
 // ends of tunnels.
-func (p *Place) Outside() (*generator.Outside, error) {
+func (p *Place) Outside(ctx context.Context) (*generator.Outside, error) {
 	var conn *net.UDPConn
 	err := p.server.do(func() (err error) {
-		conn, err = net.ListenUDP("udp4", &net.UDPAddr{Port: generator.Port})
+		// Room for what comes while this process does not run: past the limits of
+		// the system, which root may.
+		lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+			cerr := c.Control(func(fd uintptr) {
+				err = errors.Join(unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 16<<20),
+					unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, 4<<20))
+			})
+			return errors.Join(err, cerr)
+		}}
+		c, err := lc.ListenPacket(ctx, "udp4", fmt.Sprintf(":%d", generator.Port))
+		if err == nil {
+			conn = c.(*net.UDPConn)
+		}
 		return err
 	})
 	if err != nil {

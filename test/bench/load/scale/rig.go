@@ -50,7 +50,7 @@ func Start(ctx context.Context, o Options) (_ *Rig, err error) {
 	if r.Clients, err = r.Place.Generator(); err != nil {
 		return nil, err
 	}
-	if r.Outside, err = r.Place.Outside(); err != nil {
+	if r.Outside, err = r.Place.Outside(ctx); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -74,11 +74,14 @@ func (r *Rig) Close() error {
 
 // Prepare takes note of the memory that is in use without sessions.
 func (r *Rig) Prepare(ctx context.Context) error {
+	if err := settleKernel(ctx, time.Second, 5*time.Second); err != nil {
+		return err
+	}
 	var err error
 	if r.own, err = r.Place.TCPCost(ctx, 500); err != nil {
 		return err
 	}
-	if err := Settle(ctx, r.Server.Pid, time.Second, 10*time.Second); err != nil {
+	if err := errors.Join(Settle(ctx, r.Server.Pid, time.Second, 5*time.Second), settleKernel(ctx, time.Second, 5*time.Second)); err != nil {
 		return err
 	}
 	r.before, err = Measure(r.Server.Pid)

@@ -1,6 +1,7 @@
 package scale
 
 import (
+	"context"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -87,9 +88,6 @@ func TestSessions(t *testing.T) {
 			r.Close()
 		}
 	}()
-	if err := r.Prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	up, err := r.Up(t.Context(), n)
 	if err != nil || up.Up != n || up.Failed != 0 {
 		t.Fatalf("%+v, %v: %s", up, err, Failures(r.Clients))
@@ -139,11 +137,6 @@ func TestSessions(t *testing.T) {
 	if wrong := r.Wrong(); wrong != "" {
 		t.Error(wrong)
 	}
-	memory, err := r.Memory(t.Context(), 200*time.Millisecond)
-	if err != nil || memory.All != memory.User+memory.Kernel {
-		t.Errorf("memory: %+v, %v", memory, err)
-	}
-
 	if ended, _ := r.Down(t.Context()); ended != n {
 		t.Errorf("%d sessions ended in order, want %d", ended, n)
 	}
@@ -235,5 +228,30 @@ func TestTrafficName(t *testing.T) {
 		if got := traffic.String(); got != want {
 			t.Errorf("%+v is called %s, want %s", traffic, got, want)
 		}
+	}
+}
+
+// TestStill: a value that moves is waited for, one that keeps moving not for ever.
+func TestStill(t *testing.T) {
+	values := []float64{1, 5, 9, 9.5, 9, 9.2}
+	i := -1
+	err := still(t.Context(), 5*time.Millisecond, time.Hour, func() (float64, float64, error) {
+		i++
+		return values[min(i, len(values)-1)], 1, nil
+	})
+	if err != nil || i < 3 { // once more than it took to come to rest
+		t.Errorf("it was still after %d looks: %v", i+1, err)
+	}
+	x := 0.0
+	if err := still(t.Context(), time.Hour, time.Millisecond, func() (float64, float64, error) { x++; return x, 0, nil }); err != nil || x < 1 {
+		t.Errorf("%v after %v looks", err, x)
+	}
+	if err := still(t.Context(), time.Hour, time.Hour, func() (float64, float64, error) { return 0, 0, os.ErrNotExist }); err == nil {
+		t.Error("what cannot be looked at is still")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := still(ctx, time.Hour, time.Hour, func() (float64, float64, error) { return 0, 0, nil }); err == nil {
+		t.Error("it does not end with its context")
 	}
 }
