@@ -29,6 +29,8 @@ type reader struct {
 	err  error
 	try  func(fd uintptr) bool
 
+	complaints errorQueue
+
 	truncated, malformed atomic.Uint64
 }
 
@@ -53,7 +55,7 @@ func (r *reader) init(g *GRE) {
 			// stands in the error queue either way.
 			r.got, r.err = 0, nil
 			if g.connected {
-				if e := readErrorQueue(int(fd), g.path.Remote); e != nil {
+				if e := r.complaints.next(fd, g.path.Remote); e != nil {
 					r.err = e
 					return true
 				}

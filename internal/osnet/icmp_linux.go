@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,21 +20,34 @@ func isICMPErrno(e syscall.Errno) bool {
 	return false
 }
 
-// readErrorQueue takes the oldest ICMP error off a socket with IP_RECVERR, nil
-// if there is none. Local errors (a packet too large) are told by the send
-// itself and skipped here.
-func readErrorQueue(fd int, remote netip.Addr) *ICMPError {
-	var packet [64]byte
-	var control [128]byte
+// errorQueue reads what routers and the peer say by ICMP of a socket's packets.
+// It is asked whenever there is nothing else to read, so it waits for nothing,
+// allocates nothing, and bothers no scheduler.
+type errorQueue struct {
+	hdr     unix.Msghdr
+	iov     unix.Iovec
+	packet  [64]byte
+	control [128]byte
+}
+
+// next takes the oldest ICMP error off a socket with IP_RECVERR, nil if there is
+// none. Local errors (a packet too large) are told by the send itself and skipped
+// here.
+func (q *errorQueue) next(fd uintptr, remote netip.Addr) *ICMPError {
 	for {
-		_, n, _, _, err := unix.Recvmsg(fd, packet[:], control[:], unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
-		if err == unix.EINTR {
+		q.iov.Base = &q.packet[0]
+		q.iov.SetLen(len(q.packet))
+		q.hdr = unix.Msghdr{Iov: &q.iov, Control: &q.control[0]}
+		q.hdr.SetIovlen(1)
+		q.hdr.SetControllen(len(q.control))
+		_, _, errno := unix.RawSyscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&q.hdr)), unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
+		if errno == unix.EINTR {
 			continue
 		}
-		if err != nil {
+		if errno != 0 {
 			return nil
 		}
-		if e := parseErrorQueue(control[:n], remote); e != nil {
+		if e := parseErrorQueue(q.control[:min(int(q.hdr.Controllen), len(q.control))], remote); e != nil {
 			return e
 		}
 	}
