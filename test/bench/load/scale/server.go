@@ -51,7 +51,7 @@ func (p *Place) Serve(clients int, more ...string) (*Server, error) {
 	defer out.Close()
 	s.cmd = exec.Command(p.Program, "serve", "--config", config, "--run-dir", p.Dir)
 	s.cmd.Stdout, s.cmd.Stderr = in, log
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL} // it does not outlive us
 	err = p.server.do(s.cmd.Start)
 	in.Close()
 	if err != nil {
