@@ -17,11 +17,7 @@ func (t *TUN) link() netlink.Link {
 
 // SetMTU changes the interface's MTU.
 func (t *TUN) SetMTU(mtu int) error {
-	return t.setMTU(&netlink.Handle{}, mtu)
-}
-
-func (t *TUN) setMTU(h *netlink.Handle, mtu int) error {
-	if err := h.LinkSetMTU(t.link(), mtu); err != nil {
+	if err := netlink.LinkSetMTU(t.link(), mtu); err != nil {
 		return fmt.Errorf("osnet: set the MTU of %s to %d: %w", t.name, mtu, err)
 	}
 	return nil
@@ -34,19 +30,6 @@ func (t *TUN) SetAddress(local, peer netip.Addr, peerRoute bool) error {
 	if err != nil {
 		return fmt.Errorf("osnet: addresses of %s: %w", t.name, err)
 	}
-	for _, o := range old {
-		if err := netlink.AddrDel(t.link(), &o); err != nil {
-			return fmt.Errorf("osnet: take %s off %s: %w", o.IPNet, t.name, err)
-		}
-	}
-	if err := netlink.AddrAdd(t.link(), address(local, peer, peerRoute)); err != nil {
-		return fmt.Errorf("osnet: give %s the address %s: %w", t.name, local, err)
-	}
-	return nil
-}
-
-// address is "local peer PEER"; peerRoute as in TUNConfig.
-func address(local, peer netip.Addr, peerRoute bool) *netlink.Addr {
 	addr := &netlink.Addr{IPNet: hostNet(local)}
 	if peer.IsValid() {
 		addr.Peer = hostNet(peer)
@@ -54,7 +37,15 @@ func address(local, peer netip.Addr, peerRoute bool) *netlink.Addr {
 	if !peerRoute {
 		addr.Flags = unix.IFA_F_NOPREFIXROUTE
 	}
-	return addr
+	for _, o := range old {
+		if err := netlink.AddrDel(t.link(), &o); err != nil {
+			return fmt.Errorf("osnet: take %s off %s: %w", o.IPNet, t.name, err)
+		}
+	}
+	if err := netlink.AddrAdd(t.link(), addr); err != nil {
+		return fmt.Errorf("osnet: give %s the address %s: %w", t.name, local, err)
+	}
+	return nil
 }
 
 func hostNet(a netip.Addr) *net.IPNet {
@@ -63,24 +54,23 @@ func hostNet(a netip.Addr) *net.IPNet {
 
 // addLinkLocal gives the interface its address of IPv6, and returns when the
 // peer's can be reached.
-func (t *TUN) addLinkLocal(h *netlink.Handle, local, peer uint64) error {
-	addr := &netlink.Addr{IPNet: hostNet(linkLocal(local)), Scope: unix.RT_SCOPE_LINK, Flags: unix.IFA_F_NODAD}
+func (t *TUN) addLinkLocal(r *rtnetlink, local, peer uint64) error {
+	var other netip.Addr
+	bits := 64
 	if peer != 0 {
-		addr.Peer = hostNet(linkLocal(peer))
-	} else {
-		addr.IPNet.Mask = net.CIDRMask(64, 128)
+		other, bits = linkLocal(peer), 128
 	}
-	err := h.AddrAdd(t.link(), addr)
+	err := r.address(t.index, linkLocal(local), other, bits, unix.RT_SCOPE_LINK, unix.IFA_F_NODAD)
 	if err == unix.EOPNOTSUPP || err == unix.EAFNOSUPPORT {
-		return nil
+		return nil // a kernel without IPv6
 	}
 	if err != nil {
-		return fmt.Errorf("osnet: give %s the address %s: %w", t.name, addr.IP, err)
+		return fmt.Errorf("osnet: give %s the address %s: %w", t.name, linkLocal(local), err)
 	}
 	// The kernel makes an address usable in the background, also one that it
 	// has not to look for duplicates of: that takes a few milliseconds at most.
 	for range 200 {
-		if _, err := h.RouteGetWithOptions(linkLocal(max(peer, 1)).AsSlice(), &netlink.RouteGetOptions{OifIndex: t.index}); err == nil {
+		if _, err := netlink.RouteGetWithOptions(linkLocal(max(peer, 1)).AsSlice(), &netlink.RouteGetOptions{OifIndex: t.index}); err == nil {
 			break
 		}
 		time.Sleep(time.Millisecond)

@@ -29,6 +29,9 @@ func (t *TUN) Close() error {
 	closing <- struct{}{}
 	err := unix.Close(fd)
 	<-closing
+	if t.space != nil {
+		t.space.release(int(t.number))
+	}
 	t.release()
 	return err
 }

@@ -6,75 +6,70 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
-const (
-	addrGenModeNone = 1    // IN6_ADDR_GEN_MODE_NONE of linux/if_link.h
-	minMTU6         = 1280 // RFC 8200, Section 5
-)
+const minMTU6 = 1280 // RFC 8200, Section 5
 
 // configure gives a new interface all that cfg asks for and sets it up.
-func (t *TUN) configure(cfg TUNConfig) error {
-	// One socket for all of it, and nothing is asked that is known.
-	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+func (t *TUN) configure(cfg TUNConfig) (err error) {
+	r, err := openRTNetlink()
 	if err != nil {
 		return fmt.Errorf("osnet: configure %s: %w", t.name, err)
 	}
-	defer h.Close()
-	link, err := h.LinkByName(t.name)
-	if err != nil {
+	defer r.close()
+	if t.index, err = indexOf(t.name); err != nil {
 		return fmt.Errorf("osnet: find %s: %w", t.name, err)
 	}
-	t.index = link.Attrs().Index
-	link = t.link()
-
 	if cfg.Queue > 0 {
-		if err := h.LinkSetTxQLen(link, cfg.Queue); err != nil {
+		r.link(t.index, 0, 0)
+		r.attr32(unix.IFLA_TXQLEN, uint32(cfg.Queue))
+		if err := r.do(); err != nil {
 			return fmt.Errorf("osnet: give %s a queue of %d: %w", t.name, cfg.Queue, err)
 		}
 	}
 	if cfg.Lean {
 		// Before it is up, or it gets one first. A kernel that does not know how
 		// to do without keeps what it has.
-		h.QdiscAdd(&netlink.GenericQdisc{QdiscType: "noqueue",
-			QdiscAttrs: netlink.QdiscAttrs{LinkIndex: t.index, Parent: netlink.HANDLE_ROOT}})
+		r.noQueue(t.index)
 	}
 	up := false
 	if cfg.NoIPv6Record && cfg.LocalID6 == 0 {
-		if up, err = t.upWithoutIPv6(h, cfg); err != nil {
+		if up, err = t.upWithoutIPv6(r, cfg); err != nil {
 			return err
 		}
 	}
 	if !up {
-		if err := t.up(h, cfg); err != nil {
+		if err := t.up(r, cfg); err != nil {
 			return err
 		}
 	}
 	if cfg.Local.IsValid() {
-		if err := h.AddrAdd(t.link(), address(cfg.Local, cfg.Peer, cfg.PeerRoute)); err != nil {
+		var flags uint32
+		if !cfg.PeerRoute {
+			flags = unix.IFA_F_NOPREFIXROUTE
+		}
+		if err := r.address(t.index, cfg.Local.Unmap(), cfg.Peer.Unmap(), 32, unix.RT_SCOPE_UNIVERSE, flags); err != nil {
 			return fmt.Errorf("osnet: give %s the address %s: %w", t.name, cfg.Local, err)
 		}
 	}
 	// Not before it is up: for an address that is there when the link comes up
 	// the kernel makes no route to the peer.
 	if cfg.LocalID6 != 0 {
-		return t.addLinkLocal(h, cfg.LocalID6, cfg.PeerID6)
+		return t.addLinkLocal(r, cfg.LocalID6, cfg.PeerID6)
 	}
 	return nil
 }
 
 // up sets the interface up, with IPv6 as far as cfg has it.
-func (t *TUN) up(h *netlink.Handle, cfg TUNConfig) error {
-	link := t.link()
-	if err := t.setMTU(h, cfg.MTU); err != nil {
-		return err
+func (t *TUN) up(r *rtnetlink, cfg TUNConfig) error {
+	if err := t.setLink(r, cfg.MTU, "", 0); err != nil {
+		return fmt.Errorf("osnet: set the MTU of %s to %d: %w", t.name, cfg.MTU, err)
 	}
 	if cfg.MTU >= minMTU6 {
 		// No link-local address of the kernel's own, no router solicitations
 		// into the tunnel. Kernels without IPv6 have none of these knobs.
-		h.LinkSetIP6AddrGenMode(link, addrGenModeNone)
+		r.addrGenModeNone(t.index)
 		if cfg.LocalID6 == 0 {
 			t.sysctl6("disable_ipv6", "1")
 		} else {
@@ -82,10 +77,40 @@ func (t *TUN) up(h *netlink.Handle, cfg TUNConfig) error {
 			t.sysctl6("accept_ra", "0")
 		}
 	}
-	if err := h.LinkSetUp(link); err != nil {
+	if err := t.setLink(r, 0, "", unix.IFF_UP); err != nil {
 		return fmt.Errorf("osnet: set %s up: %w", t.name, err)
 	}
 	return nil
+}
+
+// setLink changes the interface's MTU unless it is 0, then its name unless that is
+// empty, then sets it up if flags is IFF_UP.
+func (t *TUN) setLink(r *rtnetlink, mtu int, name string, flags uint32) error {
+	r.link(t.index, flags, flags)
+	if mtu != 0 {
+		r.attr32(unix.IFLA_MTU, uint32(mtu))
+	}
+	if name != "" {
+		r.attr(unix.IFLA_IFNAME, append([]byte(name), 0))
+	}
+	return r.do()
+}
+
+// indexOf asks for an interface's index.
+func indexOf(name string) (int, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	ifr, err := unix.NewIfreq(name)
+	if err == nil {
+		err = unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, ifr)
+	}
+	if err != nil {
+		return 0, os.NewSyscallError("ioctl SIOCGIFINDEX", err)
+	}
+	return int(ifr.Uint32()), nil
 }
 
 // sysctl6 writes a setting of IPv6 on the interface, if there is such a thing.
@@ -109,47 +134,42 @@ var (
 // fails while the interface has a certain name. IPv4's is not touched.
 //
 // It needs a kernel in which an interface that is up can change its name (Linux
-// 6.2). up is false if it did not come about; then the interface is as before.
-func (t *TUN) upWithoutIPv6(h *netlink.Handle, cfg TUNConfig) (up bool, err error) {
-	if noIPv6Off.Load() && cfg.MTU >= minMTU6 {
-		return false, nil
-	}
-	link := t.link()
-	if err := t.setMTU(h, min(cfg.MTU, minMTU6-1)); err != nil {
-		return false, err
-	}
+// 6.2), and each change is a line in the kernel's log. up is false if it did not
+// come about; then the interface is as before, but for its MTU.
+func (t *TUN) upWithoutIPv6(r *rtnetlink, cfg TUNConfig) (up bool, err error) {
 	if cfg.MTU < minMTU6 {
-		if err := h.LinkSetUp(link); err != nil {
+		if err := t.setLink(r, cfg.MTU, "", unix.IFF_UP); err != nil {
 			return false, fmt.Errorf("osnet: set %s up: %w", t.name, err)
 		}
 		return true, nil
 	}
+	if noIPv6Off.Load() {
+		return false, nil
+	}
 	noIPv6Lock.Lock()
 	defer noIPv6Lock.Unlock()
-	if h.LinkSetName(link, noIPv6Name) != nil {
-		return false, nil // somebody else has it just now
+	if t.setLink(r, minMTU6-1, noIPv6Name, 0) != nil {
+		return false, nil // somebody else has the name just now
 	}
-	err = t.setMTU(h, cfg.MTU)
-	if err == nil {
-		err = h.LinkSetUp(link)
-	}
-	// Back to the name it had, or to another of the same pattern if that has
-	// been given away meanwhile.
-	back := func() error { return h.LinkSetName(link, cfg.Name) }
-	e := back()
+	err = t.setLink(r, cfg.MTU, "", unix.IFF_UP)
+	e := t.setLink(r, 0, t.name, 0)
 	if e == unix.EBUSY {
 		noIPv6Off.Store(true)
-		if e = h.LinkSetDown(link); e == nil {
-			e = back()
+		r.link(t.index, unix.IFF_UP, 0)
+		if e = r.do(); e == nil {
+			e = t.setLink(r, 0, t.name, 0)
 		}
 	}
-	if e != nil {
+	if e == unix.EEXIST && cfg.Name != t.name {
+		// The name has been given away meanwhile: another of the same pattern.
+		if e = t.setLink(r, 0, cfg.Name, 0); e == nil {
+			t.name, e = nameOf(t.fd)
+		}
+	}
+	switch {
+	case e != nil:
 		return false, fmt.Errorf("osnet: make the interface %q: %w", cfg.Name, e)
-	}
-	if t.name, e = nameOf(t.fd); e != nil {
-		return false, e
-	}
-	if err != nil {
+	case err != nil:
 		return false, fmt.Errorf("osnet: set %s up: %w", t.name, err)
 	}
 	return !noIPv6Off.Load(), nil

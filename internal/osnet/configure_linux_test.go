@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -85,11 +86,11 @@ func TestTUNLeanTaken(t *testing.T) {
 	})
 	tun := openTUN(t, ns, TUNConfig{Local: addrA, Peer: addrB, Lean: true, NoIPv6Record: true})
 	ns.do(t, func() error {
-		link, err := netlink.LinkByName("ppp0")
+		link, err := netlink.LinkByIndex(tun.Index())
 		if err != nil {
 			return err
 		}
-		if a := link.Attrs(); a.Index != tun.Index() || tun.Name() != "ppp0" || a.MTU != 1400 || a.Flags&net.FlagUp == 0 {
+		if a := link.Attrs(); a.Name != tun.Name() || !strings.HasPrefix(a.Name, "ppp") || a.MTU != 1400 || a.Flags&net.FlagUp == 0 {
 			t.Errorf("%q is %+v", tun.Name(), a)
 		}
 		if addrs, err := netlink.AddrList(link, netlink.FAMILY_ALL); err != nil || len(addrs) != 1 {
@@ -133,8 +134,73 @@ func TestTUNLeanMany(t *testing.T) {
 	all.Wait()
 }
 
-// BenchmarkOpenTUN makes and takes away 500 interfaces: how long each takes, and
-// how much of the kernel's memory. Nothing else should run.
+// TestTUNNames: the first free number is found, also among interfaces of others,
+// and numbers are of a namespace.
+func TestTUNNames(t *testing.T) {
+	needRoot(t)
+	ns, other := newNetns(t), newNetns(t)
+	ns.do(t, func() error {
+		for i := range 3 {
+			attrs := netlink.NewLinkAttrs()
+			attrs.Name = fmt.Sprint("ppp", 2*i+1)
+			if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: fmt.Sprint("ppp", 2*i+10)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	open := func(ns netns, pattern, want string) *TUN {
+		tun := openTUN(t, ns, TUNConfig{Name: pattern})
+		if tun.Name() != want {
+			t.Errorf("%s became %q, want %q", pattern, tun.Name(), want)
+		}
+		return tun
+	}
+	var tuns []*TUN
+	for _, n := range []int{0, 2, 4, 6, 7, 8, 9, 11, 13, 15, 16} {
+		tuns = append(tuns, open(ns, "ppp%d", fmt.Sprint("ppp", n)))
+	}
+	open(ns, "t%d-x", "t0-x").Close()
+	open(ns, "t%d-x", "t0-x").Close()
+	open(other, "ppp%d", "ppp0").Close()
+	for _, i := range []int{1, 0} {
+		tuns[i].Close()
+	}
+	tuns[0], tuns[1] = open(ns, "ppp%d", "ppp0"), open(ns, "ppp%d", "ppp2")
+	for _, tun := range tuns {
+		tun.Close()
+	}
+	// More of others than are passed over one by one.
+	ns.do(t, func() error {
+		for _, from := range []string{"0", "2", "4", "6", "7", "8", "9"} {
+			attrs := netlink.NewLinkAttrs()
+			attrs.Name = "ppp" + from
+			if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "v" + from}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	open(ns, "ppp%d", "ppp11").Close()
+	ns.do(t, func() error {
+		for _, bad := range []string{"%d%d", "a%s", "a%db%", "a%dtoolongforaname"} {
+			if tun, err := OpenTUN(TUNConfig{Name: bad}); err == nil {
+				t.Errorf("%q became %q", bad, tun.Name())
+				tun.Close()
+			}
+		}
+		return nil
+	})
+	spaces.Lock()
+	defer spaces.Unlock()
+	if len(spaces.m) != 0 {
+		t.Errorf("numbers of %d patterns are still in use", len(spaces.m))
+	}
+}
+
+// BenchmarkOpenTUN makes and takes away 500 interfaces: how long each takes, how
+// much of the kernel's memory and of ours, and how much of ours to make it. Nothing
+// else should run.
 func BenchmarkOpenTUN(b *testing.B) {
 	needRoot(b)
 	for _, lean := range []TUNConfig{{}, {Lean: true}, {Lean: true, NoIPv6Record: true}} {
@@ -144,7 +210,15 @@ func BenchmarkOpenTUN(b *testing.B) {
 				tuns := make([]*TUN, 500)
 				var opened, closed time.Duration
 				var kernel int
+				var user, garbage uint64
+				heap := func() (live, total uint64) {
+					runtime.GC()
+					var m runtime.MemStats
+					runtime.ReadMemStats(&m)
+					return m.HeapAlloc, m.TotalAlloc
+				}
 				for b.Loop() {
+					live, total := heap()
 					before, start := kernelMemory(b), time.Now()
 					ns.do(b, func() (err error) {
 						for i := range tuns {
@@ -159,6 +233,8 @@ func BenchmarkOpenTUN(b *testing.B) {
 					})
 					opened += time.Since(start)
 					kernel += kernelMemory(b) - before
+					liveAfter, totalAfter := heap()
+					user, garbage = user+liveAfter-live, garbage+totalAfter-total
 					start = time.Now()
 					var closers sync.WaitGroup
 					for _, tun := range tuns {
@@ -172,6 +248,8 @@ func BenchmarkOpenTUN(b *testing.B) {
 				b.ReportMetric(float64(opened.Microseconds())/1000/n, "ms/open")
 				b.ReportMetric(float64(closed.Microseconds())/1000/n, "ms/close")
 				b.ReportMetric(float64(kernel)/n, "kernel-kB/TUN")
+				b.ReportMetric(float64(user)/n, "B-kept/TUN")
+				b.ReportMetric(float64(garbage)/n, "B-used/TUN")
 			})
 		}
 	}

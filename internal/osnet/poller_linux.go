@@ -190,7 +190,7 @@ func (w *Watch) Arm(ready func()) error {
 func (w *Watch) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.fd < 0 {
+	if w.p == nil || w.fd < 0 {
 		return nil
 	}
 	if w.added {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -57,7 +59,9 @@ type TUN struct {
 	index    int
 	tcp, udp bool // offload
 	watch    Watch
-	release  func() // of the poller
+	release  func()       // of the poller
+	space    *numberSpace // in which number is; nil: the name is not of our numbering
+	number   int32
 	refused  atomic.Uint64
 
 	mu  sync.RWMutex // held for reading while fd is used
@@ -99,30 +103,63 @@ func OpenTUN(cfg TUNConfig) (*TUN, error) {
 	return t, nil
 }
 
-func createTUN(name string, offload bool) (*TUN, error) {
+func createTUN(pattern string, offload bool) (*TUN, error) {
 	fd, err := openTUNDevice()
 	if err != nil {
 		return nil, err
 	}
-	ifr, err := unix.NewIfreq(name)
-	if err == nil {
-		// The kernel replaces %d by the first free number and writes the name back.
-		ifr.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
-		err = unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr)
-	}
-	if err != nil {
-		unix.Close(fd)
+	t := &TUN{fd: fd, release: func() {}}
+	if err := t.create(pattern); err != nil {
+		t.Close()
 		if err == unix.EPERM {
 			return nil, &PrivilegeError{Missing: []string{"CAP_NET_ADMIN"}}
 		}
-		return nil, fmt.Errorf("osnet: make the interface %q: %w", name, err)
+		return nil, fmt.Errorf("osnet: make the interface %q: %w", pattern, err)
 	}
-	t := &TUN{fd: fd, name: ifr.Name(), release: func() {}}
 	if err := t.setOffload(offload); err != nil {
 		t.Close()
 		return nil, fmt.Errorf("osnet: set up %s: %w", t.name, err)
 	}
 	return t, nil
+}
+
+// create makes the interface and gives it a name.
+func (t *TUN) create(pattern string) error {
+	const flags = unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR
+	// Numbers that others have are passed over, but not many.
+	least := 0
+	for range 4 {
+		space, n, ok := takeNumber(pattern, least)
+		if !ok {
+			break
+		}
+		err := t.attach(strings.Replace(pattern, "%d", strconv.Itoa(n), 1), flags|unix.IFF_TUN_EXCL)
+		if err == nil {
+			t.space, t.number = space, int32(n)
+			return nil
+		}
+		space.release(n)
+		if err != unix.EBUSY && err != unix.EEXIST {
+			return err
+		}
+		least = n + 1
+	}
+	// The kernel replaces %d by the first free number.
+	return t.attach(pattern, flags)
+}
+
+// attach is TUNSETIFF.
+func (t *TUN) attach(name string, flags uint16) error {
+	ifr, err := unix.NewIfreq(name)
+	if err != nil {
+		return err
+	}
+	ifr.SetUint16(flags)
+	if err := unix.IoctlIfreq(t.fd, unix.TUNSETIFF, ifr); err != nil {
+		return err
+	}
+	t.name = ifr.Name() // as the kernel wrote it back
+	return nil
 }
 
 // setOffload settles the form of frames, and how much may be left to us: as
