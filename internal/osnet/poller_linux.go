@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -91,8 +92,9 @@ func (p *Poller) run() {
 	n := 0
 	poll := func(fd uintptr) bool {
 		for {
-			var err error
-			if n, err = unix.EpollWait(int(fd), p.events[:], 0); err != unix.EINTR {
+			r, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, fd, uintptr(unsafe.Pointer(&p.events)), uintptr(len(p.events)), 0, 0, 0)
+			if errno != unix.EINTR {
+				n = int(r)
 				return n != 0 // -1, an error, ends the loop below
 			}
 		}
