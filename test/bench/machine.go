@@ -30,6 +30,9 @@ func (b *bench) begin(ctx context.Context, name string) {
 		model = cpuModel(string(text), model)
 	}
 	b.report.Machine = fmt.Sprintf("%s, %d cores, %s, %s", model, runtime.NumCPU(), kernel, runtime.GOARCH)
+	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
+		b.report.Load, _, _ = strings.Cut(string(text), " ")
+	}
 	b.report.Go = runtime.Version()
 	b.report.Date = time.Now().UTC().Format("2006-01-02")
 	if out, err := exec.CommandContext(ctx, "iperf3", "--version").Output(); err == nil {

@@ -18,6 +18,7 @@ type Report struct {
 	Part     string    `json:"part"`
 	Title    string    `json:"title"`
 	Machine  string    `json:"machine"`
+	Load     string    `json:"load,omitempty"` // its load average before the run: work of others
 	Go       string    `json:"go"`
 	Date     string    `json:"date"`
 	Rounds   int       `json:"rounds"`
@@ -65,7 +66,11 @@ func (d *Document) Markdown() string {
 // Markdown writes the report as tables: contenders down, measures across.
 func (r *Report) Markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## %s\n\nMedians of %s [least–most]. %s; %s; %s.\n", r.Title, plural(r.Rounds, "round"), r.Machine, r.Go, r.Date)
+	fmt.Fprintf(&b, "## %s\n\nMedians of %s [least–most]. %s; %s; %s", r.Title, plural(r.Rounds, "round"), r.Machine, r.Go, r.Date)
+	if r.Load != "" {
+		fmt.Fprintf(&b, "; load average at the start %s", r.Load)
+	}
+	b.WriteString(".\n")
 	for _, group := range r.Groups(r.Part) {
 		r.table(&b, group)
 	}

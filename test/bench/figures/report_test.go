@@ -12,7 +12,7 @@ import (
 
 // fleet is a document with what one can have.
 func fleet() *Document {
-	road := Report{Part: "road", Title: "On the road", Machine: "tarmac", Rounds: 3,
+	road := Report{Part: "road", Title: "On the road", Machine: "tarmac", Load: "0.25", Rounds: 3,
 		Missing: []Version{{"rocket", "there is no rocket"}}, Failed: []Version{{"train", "no rails\nand no steam"}},
 		Targets: []Target{
 			{Part: "road", Text: "faster", Measure: "speed", Contender: "car", Against: "bus|coach", Bound: 2},
@@ -37,6 +37,7 @@ func TestMarkdown(t *testing.T) {
 	text := fleet().Markdown()
 	for _, want := range []string{
 		"## On the road\n\nMedians of 3 rounds [least–most]. tarmac",
+		"; load average at the start 0.25.\n",
 		"\n|  | speed, km/h |\n|---|--:|\n| car | 91.0 [90.0–92.0] |\n| bus\\|coach | 50.0 [50.0–50.0] |\n",
 		"\n**Size**\n\n|  | length, m |\n|---|--:|\n| car | 4.12 |\n\n", // and no row for what has no length
 		"\n## On the water\n\nMedians of 1 round ",
