@@ -18,13 +18,15 @@ func (t *TUN) configure(cfg TUNConfig) (err error) {
 		return fmt.Errorf("osnet: configure %s: %w", t.name, err)
 	}
 	defer r.close()
-	if t.index, err = indexOf(t.name); err != nil {
+	index, err := askInterface(unix.SIOCGIFINDEX, t.name)
+	if err != nil {
 		return fmt.Errorf("osnet: find %s: %w", t.name, err)
 	}
+	t.index = int(index)
 	if cfg.Queue > 0 {
 		r.link(t.index, 0, 0)
 		r.attr32(unix.IFLA_TXQLEN, uint32(cfg.Queue))
-		if err := r.do(); err != nil {
+		if err := r.do(nil); err != nil {
 			return fmt.Errorf("osnet: give %s a queue of %d: %w", t.name, cfg.Queue, err)
 		}
 	}
@@ -93,24 +95,7 @@ func (t *TUN) setLink(r *rtnetlink, mtu int, name string, flags uint32) error {
 	if name != "" {
 		r.attr(unix.IFLA_IFNAME, append([]byte(name), 0))
 	}
-	return r.do()
-}
-
-// indexOf asks for an interface's index.
-func indexOf(name string) (int, error) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return 0, os.NewSyscallError("socket", err)
-	}
-	defer unix.Close(fd)
-	ifr, err := unix.NewIfreq(name)
-	if err == nil {
-		err = unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, ifr)
-	}
-	if err != nil {
-		return 0, os.NewSyscallError("ioctl SIOCGIFINDEX", err)
-	}
-	return int(ifr.Uint32()), nil
+	return r.do(nil)
 }
 
 // sysctl6 writes a setting of IPv6 on the interface, if there is such a thing.
@@ -156,7 +141,7 @@ func (t *TUN) upWithoutIPv6(r *rtnetlink, cfg TUNConfig) (up bool, err error) {
 	if e == unix.EBUSY {
 		noIPv6Off.Store(true)
 		r.link(t.index, unix.IFF_UP, 0)
-		if e = r.do(); e == nil {
+		if e = r.do(nil); e == nil {
 			e = t.setLink(r, 0, t.name, 0)
 		}
 	}

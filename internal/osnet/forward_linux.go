@@ -1,15 +1,11 @@
 package osnet
 
 import (
-	"errors"
+	"encoding/binary"
 	"fmt"
-	"io/fs"
-	"net"
-	"net/netip"
 	"os"
 	"strings"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -25,6 +21,9 @@ func SetForwarding(ifname string) (restore func(), err error) {
 		}
 		file = "/proc/sys/net/ipv4/conf/" + ifname + "/forwarding"
 	}
+	if ifname != "" && forwards(ifname) {
+		return func() {}, nil // as usual: a new interface does what ip_forward says
+	}
 	old, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("osnet: forwarding: %w", err)
@@ -38,63 +37,23 @@ func SetForwarding(ifname string) (restore func(), err error) {
 	return func() { os.WriteFile(file, old, 0) }, nil
 }
 
-// AddProxyARP has this host answer for addr on the link whose subnet holds it,
-// as pppd's option proxyarp does: a published neighbour entry. Where no
-// link's subnet holds it there is nothing to do, and ifname is "". remove takes
-// the entry back; an entry that was there before stays.
-func AddProxyARP(addr netip.Addr) (remove func(), ifname string, err error) {
-	addr = addr.Unmap()
-	link, err := linkHolding(addr)
-	if err != nil || link == nil {
-		return func() {}, "", err
-	}
-	ifname = link.Attrs().Name
-	ip := net.IP(addr.AsSlice())
-	entries, err := netlink.NeighProxyList(link.Attrs().Index, netlink.FAMILY_V4)
+// forwards asks for the same without the file, which the kernel would keep
+// something about for each interface. It may not know.
+func forwards(ifname string) bool {
+	const ifindex, forwarding = 1, 2 // NETCONFA_IFINDEX, NETCONFA_FORWARDING of linux/netconf.h
+	index, err := askInterface(unix.SIOCGIFINDEX, ifname)
 	if err != nil {
-		return func() {}, "", fmt.Errorf("osnet: proxy ARP on %s: %w", ifname, err)
+		return false
 	}
-	for _, e := range entries {
-		if e.IP.Equal(ip) {
-			return func() {}, ifname, nil
-		}
-	}
-	entry := &netlink.Neigh{LinkIndex: link.Attrs().Index, Family: netlink.FAMILY_V4,
-		State: netlink.NUD_PERMANENT, Flags: netlink.NTF_PROXY, IP: ip}
-	if err := netlink.NeighAdd(entry); err != nil {
-		return func() {}, "", fmt.Errorf("osnet: proxy ARP for %s on %s: %w", addr, ifname, err)
-	}
-	return func() { netlink.NeighDel(entry) }, ifname, nil
-}
-
-// linkHolding finds the link that is up, speaks ARP and has addr in one of its
-// subnets: the narrowest subnet wins. nil if there is none.
-func linkHolding(addr netip.Addr) (netlink.Link, error) {
-	links, err := netlink.LinkList()
-	if err != nil {
-		return nil, fmt.Errorf("osnet: links: %w", err)
-	}
-	var found netlink.Link
-	best := -1
-	for _, l := range links {
-		a := l.Attrs()
-		if a.Flags&(net.FlagUp|net.FlagBroadcast) != net.FlagUp|net.FlagBroadcast ||
-			a.Flags&(net.FlagPointToPoint|net.FlagLoopback) != 0 || a.RawFlags&unix.IFF_NOARP != 0 {
-			continue
-		}
-		addrs, err := netlink.AddrList(l, netlink.FAMILY_V4)
-		if errors.Is(err, fs.ErrNotExist) || errors.As(err, &netlink.LinkNotFoundError{}) {
-			continue // it went meanwhile
-		}
-		if err != nil {
-			return nil, fmt.Errorf("osnet: addresses of %s: %w", a.Name, err)
-		}
-		for _, x := range addrs {
-			bits, _ := x.Mask.Size()
-			if bits < 32 && bits > best && x.IPNet.Contains(addr.AsSlice()) {
-				found, best = l, bits
-			}
-		}
-	}
-	return found, nil
+	on := false
+	err = ask(unix.RTM_GETNETCONF, 0, []byte{unix.AF_INET, 0, 0, 0},
+		func(r *rtnetlink) { r.attr32(ifindex, index) },
+		func(_ uint16, body []byte) {
+			attributes(body[min(4, len(body)):], func(kind uint16, data []byte) {
+				if kind == forwarding && len(data) == 4 {
+					on = binary.NativeEndian.Uint32(data) == 1
+				}
+			})
+		})
+	return err == nil && on
 }

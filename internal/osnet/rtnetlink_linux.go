@@ -11,18 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An rtnetlink is a socket through which one interface is configured: a message
-// is built and sent, and the kernel's answer is an errno. What package netlink
-// offers besides costs a server with many sessions more than the rest of a
-// session's memory, in buffers.
+// An rtnetlink is a socket through which one thing is configured or asked for: a
+// message is built and sent, and the answers are read. It is for what a server does
+// for each session; package netlink would take more memory for that, in buffers,
+// than all the rest of a session.
 type rtnetlink struct {
 	fd  int
 	seq uint32
-	b   []byte // the message; answers are read behind it
-	buf *[2048]byte
+	b   []byte // the message; the answers come to the same place
+	buf *[32 << 10]byte
 }
 
-var rtnetlinkBuffers = sync.Pool{New: func() any { return new([2048]byte) }}
+var rtnetlinkBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
 // openRTNetlink opens a socket in the thread's namespace.
 func openRTNetlink() (*rtnetlink, error) {
@@ -30,7 +30,7 @@ func openRTNetlink() (*rtnetlink, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	return &rtnetlink{fd: fd, buf: rtnetlinkBuffers.Get().(*[2048]byte)}, nil
+	return &rtnetlink{fd: fd, buf: rtnetlinkBuffers.Get().(*[32 << 10]byte)}, nil
 }
 
 func (r *rtnetlink) close() {
@@ -60,8 +60,9 @@ func (r *rtnetlink) attr32(kind uint16, v uint32) {
 	r.attr(kind, binary.NativeEndian.AppendUint32(nil, v))
 }
 
-// do sends the message and gives the kernel's answer: nil or an errno.
-func (r *rtnetlink) do() error {
+// do sends the message and gives the kernel's verdict: nil or an errno. Before that
+// each, if not nil, is shown what the kernel answers besides.
+func (r *rtnetlink) do(each func(kind uint16, body []byte)) error {
 	binary.NativeEndian.PutUint32(r.b, uint32(len(r.b)))
 	if err := unix.Sendto(r.fd, r.b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return os.NewSyscallError("sendto", err)
@@ -74,21 +75,67 @@ func (r *rtnetlink) do() error {
 		case err != nil:
 			return os.NewSyscallError("recvfrom", err)
 		}
-		a := r.buf[:n]
-		if len(a) < unix.SizeofNlMsghdr+4 || binary.NativeEndian.Uint16(a[4:]) != unix.NLMSG_ERROR {
-			return errors.New("rtnetlink: an answer of another kind")
+		if done, err := answers(r.buf[:n], r.seq, each); done {
+			return err
 		}
-		if binary.NativeEndian.Uint32(a[8:]) != r.seq {
-			continue
-		}
-		if e := int32(binary.NativeEndian.Uint32(a[unix.SizeofNlMsghdr:])); e != 0 {
-			return unix.Errno(-e)
-		}
-		return nil
 	}
 }
 
-// link begins a change of an interface; up sets it up as well, or down.
+// answers goes through what the kernel sent at once. done is true if the message
+// with that number is answered completely, err what the kernel says of it.
+func answers(b []byte, seq uint32, each func(kind uint16, body []byte)) (done bool, err error) {
+	for len(b) >= unix.SizeofNlMsghdr {
+		length := int(binary.NativeEndian.Uint32(b))
+		if length < unix.SizeofNlMsghdr || length > len(b) {
+			return true, errors.New("an answer that is cut off")
+		}
+		kind, number, body := binary.NativeEndian.Uint16(b[4:]), binary.NativeEndian.Uint32(b[8:]), b[unix.SizeofNlMsghdr:length]
+		b = b[min((length+3)&^3, len(b)):]
+		switch {
+		case number != seq: // to nothing we still wait for
+		case kind == unix.NLMSG_DONE || kind == unix.NLMSG_ERROR && len(body) < 4:
+			return true, nil
+		case kind == unix.NLMSG_ERROR:
+			if e := int32(binary.NativeEndian.Uint32(body)); e != 0 {
+				return true, unix.Errno(-e)
+			}
+			return true, nil
+		case each != nil:
+			each(kind, body)
+		}
+	}
+	return false, nil
+}
+
+// attributes goes through what follows the header of an answer.
+func attributes(b []byte, each func(kind uint16, data []byte)) {
+	for len(b) >= unix.SizeofRtAttr {
+		n := int(binary.NativeEndian.Uint16(b))
+		if n < unix.SizeofRtAttr || n > len(b) {
+			return
+		}
+		const kind = ^uint16(unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
+		each(binary.NativeEndian.Uint16(b[2:])&kind, b[unix.SizeofRtAttr:n])
+		b = b[min((n+3)&^3, len(b)):]
+	}
+}
+
+// ask opens a socket, sends one message and closes it.
+func ask(kind, flags uint16, header []byte, attrs func(r *rtnetlink), each func(kind uint16, body []byte)) error {
+	r, err := openRTNetlink()
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	r.begin(kind, flags, header)
+	if attrs != nil {
+		attrs(r)
+	}
+	return r.do(each)
+}
+
+// link begins a change of an interface: of those of its flags that are in change,
+// and what attributes follow.
 func (r *rtnetlink) link(index int, change, flags uint32) {
 	m := unix.IfInfomsg{Family: unix.AF_UNSPEC, Index: int32(index), Change: change, Flags: flags}
 	r.begin(unix.RTM_SETLINK, 0, (*[unix.SizeofIfInfomsg]byte)(unsafe.Pointer(&m))[:])
@@ -104,7 +151,7 @@ func (r *rtnetlink) addrGenModeNone(index int) error {
 	}
 	r.link(index, 0, 0)
 	r.attr(unix.IFLA_AF_SPEC, nested(unix.AF_INET6, nested(unix.IFLA_INET6_ADDR_GEN_MODE, []byte{none})))
-	return r.do()
+	return r.do(nil)
 }
 
 // noQueue gives an interface the queueing discipline that keeps nothing.
@@ -118,7 +165,7 @@ func (r *rtnetlink) noQueue(index int) error {
 	}{index: int32(index), parent: root}
 	r.begin(unix.RTM_NEWQDISC, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, (*[20]byte)(unsafe.Pointer(&m))[:])
 	r.attr(unix.TCA_KIND, []byte("noqueue\x00"))
-	return r.do()
+	return r.do(nil)
 }
 
 // address gives an interface "local peer PEER" with these flags; an invalid peer
@@ -135,5 +182,5 @@ func (r *rtnetlink) address(index int, local, peer netip.Addr, bits int, scope b
 	r.attr(unix.IFA_LOCAL, local.AsSlice())
 	r.attr(unix.IFA_ADDRESS, peer.AsSlice())
 	r.attr32(unix.IFA_FLAGS, flags)
-	return r.do()
+	return r.do(nil)
 }
