@@ -1,6 +1,7 @@
 package server
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,14 +11,14 @@ import (
 // while after many came or went.
 func TestTrim(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		freed := 0
-		tr := &trimmer{free: func() { freed++ }}
+		var freed atomic.Int32
+		tr := &trimmer{free: func() { freed.Add(1) }}
 		defer tr.stop()
-		want := func(n int) {
+		want := func(n int32) {
 			t.Helper()
 			synctest.Wait()
-			if freed != n {
-				t.Fatalf("given back %d times, want %d", freed, n)
+			if got := freed.Load(); got != n {
+				t.Fatalf("given back %d times, want %d", got, n)
 			}
 		}
 		for range trimLeast - 1 {

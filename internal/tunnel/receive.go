@@ -178,7 +178,11 @@ func (s *Session) Receive(packets [][]byte) {
 		s.send.flow.acked(now, ack)
 	}
 	s.flush(x)
+	held := r.queue != nil && !r.queue.Deadline().IsZero()
 	r.mu.Unlock()
+	if held {
+		s.notify(noticeHeld)
+	}
 	if heard {
 		s.heard.Store(int64(now.Sub(s.born)))
 	}

@@ -131,6 +131,7 @@ const (
 	noticeLost     = 1 << iota // stateful MPPE: a packet is missing
 	noticeNonsense             // decrypted packets make no sense
 	noticeTUN                  // the TUN failed
+	noticeHeld                 // packets wait for an earlier one, and not for ever
 )
 
 // New prepares a session for a call that is connected; Run runs it.
@@ -299,6 +300,7 @@ func (s *Session) notice(now time.Time) {
 		s.cfg.log.Warn("decrypted packets make no sense, negotiating encryption anew")
 		s.link.Renegotiate(now)
 	}
+	// noticeHeld: the alarm is set in any case.
 	if bits&noticeTUN != 0 {
 		s.link.Close(now, "the network interface is gone")
 		s.err = errTUNGone

@@ -17,7 +17,12 @@ func TestTurn(t *testing.T) {
 			var seen atomic.Int64
 			var latest atomic.Int64
 			tu := &turn{start: start}
+			begun := make(chan struct{}, 1)
 			tu.do = func() {
+				select {
+				case begun <- struct{}{}:
+				default:
+				}
 				if inside.Add(1) != 1 {
 					t.Error("two at a time")
 				}
@@ -35,6 +40,7 @@ func TestTurn(t *testing.T) {
 				})
 			}
 			wakers.Wait()
+			<-begun
 			tu.stop()
 			// What woke it before stop may have been left undone, but no more than that.
 			if done.Load() == 0 || done.Load() > 8000 {
