@@ -94,6 +94,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.load.Train, "train", 1, "packets into one session before it is the next one's turn")
 	fs.IntVar(&o.load.Size, "size", 1000, "octets of an IP packet")
 	fs.IntVar(&o.load.Across, "across", 0, "send to the session so many further on, over the server")
+	fs.BoolVar(&o.load.TCP, "tcp", false, "segments of TCP instead of UDP, with -across")
 	fs.Func("to", "`address:port` to send to; 0.0.0.0: the server's end of each session", func(s string) (err error) {
 		o.load.To, err = netip.ParseAddrPort(s)
 		return err
@@ -110,6 +111,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("-sessions is from 1 to %d", generator.MaxSessions)
 	case o.load.Packets > 0 && o.load.Across == 0 && !o.load.To.IsValid():
 		return o, errors.New("-packets needs -across or -to")
+	case o.load.TCP && o.load.Across == 0:
+		return o, errors.New("-tcp needs -across: a host answers it with resets")
 	case o.load.Packets < 0 || o.load.Across < 0 || o.load.Rate < 0 || o.pending < 1:
 		return o, errors.New("-packets, -across, -rate and -pending cannot be negative")
 	}

@@ -34,19 +34,20 @@ func TestParse(t *testing.T) {
 
 func TestParseMistakes(t *testing.T) {
 	for args, want := range map[string]string{
-		"":                                                       "-server",
-		"-server 192.0.2.1":                                      "-user",
-		"-server ::1 -user u":                                    "IPv4",
-		"-server 192.0.2.1 -user u what":                         `"what"`,
-		"-server 192.0.2.1 -user u -source x":                    "source",
-		"-server 192.0.2.1 -user u -sessions 0":                  "-sessions",
-		"-server 192.0.2.1 -user u -sessions 65536":              "-sessions",
-		"-server 192.0.2.1 -user u -packets 5":                   "-across or -to",
-		"-server 192.0.2.1 -user u -packets -5":                  "negative",
-		"-server 192.0.2.1 -user u -packets 5 -across -1":        "negative",
-		"-server 192.0.2.1 -user u -packets 5 -to 192.0.2.9":     "-to",
-		"-server 192.0.2.1 -user u -pending 0":                   "negative",
-		"-server 192.0.2.1 -user u -packets 5 -to 1.2.3.4:99999": "-to",
+		"":                                                        "-server",
+		"-server 192.0.2.1":                                       "-user",
+		"-server ::1 -user u":                                     "IPv4",
+		"-server 192.0.2.1 -user u what":                          `"what"`,
+		"-server 192.0.2.1 -user u -source x":                     "source",
+		"-server 192.0.2.1 -user u -sessions 0":                   "-sessions",
+		"-server 192.0.2.1 -user u -sessions 65536":               "-sessions",
+		"-server 192.0.2.1 -user u -packets 5":                    "-across or -to",
+		"-server 192.0.2.1 -user u -packets -5":                   "negative",
+		"-server 192.0.2.1 -user u -packets 5 -across -1":         "negative",
+		"-server 192.0.2.1 -user u -packets 5 -to 192.0.2.9":      "-to",
+		"-server 192.0.2.1 -user u -packets 5 -to 0.0.0.0:7 -tcp": "-across",
+		"-server 192.0.2.1 -user u -pending 0":                    "negative",
+		"-server 192.0.2.1 -user u -packets 5 -to 1.2.3.4:99999":  "-to",
 	} {
 		if _, err := parse(strings.Fields(args), new(bytes.Buffer)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want one with %q", args, err, want)

@@ -51,12 +51,13 @@ type Generator struct {
 	workers sync.WaitGroup // reader and ticker
 	conns   sync.WaitGroup // readers of control connections
 
+	heard   atomic.Uint64    // GRE packets, all
+	traffic [8]atomic.Uint64 // what was wrong with them, by counter
+
 	mu       sync.Mutex
-	sessions []*session       // mu guards; those that are up, in order; replaced, not changed
-	next     int              // mu guards; index of the next session
-	failures map[string]int   // mu guards
-	traffic  [8]atomic.Uint64 // by counter
-	heard    atomic.Uint64    // GRE packets, all
+	sessions []*session     // mu guards; those that came up, in order; replaced, not changed
+	next     int            // mu guards; number of the next session
+	failures map[string]int // mu guards
 }
 
 // New makes a generator without sessions.

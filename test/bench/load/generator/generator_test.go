@@ -76,12 +76,14 @@ func TestLife(t *testing.T) {
 	}
 
 	// From each session to another.
-	more, err := g.Send(t.Context(), Load{Packets: 200, Across: 3, Size: MinSize, Rate: 1e6})
-	if err != nil {
-		t.Fatal(err)
+	for _, l := range []Load{{Packets: 200, Across: 3, Size: MinSize, Rate: 1e6}, {Packets: 100, Across: 21, TCP: true, Train: 200}} {
+		more, err := g.Send(t.Context(), l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent.Packets, sent.Numbers, sent.Octets = sent.Packets+more.Packets, sent.Numbers+more.Numbers, sent.Octets+more.Octets
+		allCame(t, g, sent)
 	}
-	sent.Packets, sent.Numbers, sent.Octets = sent.Packets+more.Packets, sent.Numbers+more.Numbers, sent.Octets+more.Octets
-	allCame(t, g, sent)
 	if got := g.Traffic(); got.Sessions != 20 {
 		t.Errorf("%d sessions got packets, want 20", got.Sessions)
 	}

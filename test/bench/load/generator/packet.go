@@ -6,12 +6,12 @@ import (
 	"net/netip"
 )
 
-// Port is the UDP port that the sessions use.
+// Port is the port that the sessions use, with UDP and with TCP.
 const Port = 7723
 
-// MinSize is the size in octets of the smallest IP packet: 20 of IP, 8 of UDP, and
-// what says whose it is.
-const MinSize = 20 + 8 + markSize
+// MinSize is the size in octets of the smallest IP packet: the headers of IP and
+// TCP, and what says whose it is.
+const MinSize = ipHeader + tcpHeader + markSize
 
 // markSize is what a packet carries before the pattern: a magic number, who sent
 // it, who is to get it, and its number.
@@ -62,28 +62,64 @@ func ParseMark(b []byte) (from, to uint32, number uint64, ok bool) {
 	return from, to, number, bytes.Equal(b[markSize:], pattern[at:at+len(b)-markSize])
 }
 
-// AppendPacket appends an IPv4 packet of size octets (at least MinSize) with a UDP
-// packet in it, checksums and all.
-func AppendPacket(b []byte, from, to netip.AddrPort, fromSession, toSession uint32, number uint64, size int) []byte {
-	size = min(max(size, MinSize), 1<<16-1)
+// A Packet is what AppendPacket makes.
+type Packet struct {
+	From, To               netip.AddrPort // IPv4
+	FromSession, ToSession uint32
+	Number                 uint64
+	Size                   int // octets, those of IP included; at least MinSize
+	// TCP makes a segment of a connection that is long since open, instead of UDP.
+	TCP bool
+	Seq uint32 // of TCP
+}
+
+const (
+	ipHeader  = 20
+	udpHeader = 8
+	tcpHeader = 20
+
+	protocolTCP = 6
+	protocolUDP = 17
+)
+
+// header is the length of what is between IP's header and the mark.
+func (p *Packet) header() int {
+	if p.TCP {
+		return tcpHeader
+	}
+	return udpHeader
+}
+
+// AppendPacket appends an IPv4 packet, checksums and all.
+func AppendPacket(b []byte, p *Packet) []byte {
+	size := min(max(p.Size, MinSize), 1<<16-1)
+	protocol, check := byte(protocolUDP), 6
+	if p.TCP {
+		protocol, check = protocolTCP, 16
+	}
 	start := len(b)
 	b = append(b, 0x45, 0)
 	b = binary.BigEndian.AppendUint16(b, uint16(size))
-	b = binary.BigEndian.AppendUint16(b, uint16(number))
-	b = append(b, 0x40, 0, 64, 17, 0, 0) // don't fragment; TTL 64; UDP
-	src, dst := from.Addr().As4(), to.Addr().As4()
+	b = binary.BigEndian.AppendUint16(b, uint16(p.Number))
+	b = append(b, 0x40, 0, 64, protocol, 0, 0) // don't fragment; TTL 64
+	src, dst := p.From.Addr().As4(), p.To.Addr().As4()
 	b = append(append(b, src[:]...), dst[:]...)
-	binary.BigEndian.PutUint16(b[start+10:], ^fold(sum(b[start:start+20])))
-	b = binary.BigEndian.AppendUint16(b, from.Port())
-	b = binary.BigEndian.AppendUint16(b, to.Port())
-	b = binary.BigEndian.AppendUint16(b, uint16(size-20))
-	b = append(b, 0, 0)
-	b = AppendMark(b, fromSession, toSession, number, size-28)
-	check := ^fold(udpSum(b[start:]))
-	if check == 0 {
-		check = 0xffff
+	binary.BigEndian.PutUint16(b[start+10:], ^fold(sum(b[start:start+ipHeader])))
+	b = binary.BigEndian.AppendUint16(b, p.From.Port())
+	b = binary.BigEndian.AppendUint16(b, p.To.Port())
+	if p.TCP {
+		b = binary.BigEndian.AppendUint32(b, p.Seq)
+		b = append(b, 0, 0, 0, 1, tcpHeader/4<<4, 0x10, 0xff, 0xff, 0, 0, 0, 0) // acknowledges, and wants the most
+	} else {
+		b = binary.BigEndian.AppendUint16(b, uint16(size-ipHeader))
+		b = append(b, 0, 0)
 	}
-	binary.BigEndian.PutUint16(b[start+26:], check)
+	b = AppendMark(b, p.FromSession, p.ToSession, p.Number, size-ipHeader-p.header())
+	c := ^fold(innerSum(b[start:]))
+	if c == 0 && !p.TCP {
+		c = 0xffff // 0 means none
+	}
+	binary.BigEndian.PutUint16(b[start+ipHeader+check:], c)
 	return b
 }
 
@@ -98,17 +134,31 @@ const (
 
 // Check looks at an IPv4 packet that came to session, whose address is addr.
 func Check(p []byte, addr netip.Addr, session uint32) (number uint64, v Verdict) {
-	if len(p) < 28 || p[0] != 0x45 || p[9] != 17 || binary.BigEndian.Uint16(p[22:]) != Port {
+	if len(p) < ipHeader+udpHeader || p[0] != 0x45 || binary.BigEndian.Uint16(p[22:]) != Port {
 		return 0, Foreign
 	}
-	if int(binary.BigEndian.Uint16(p[2:])) != len(p) || int(binary.BigEndian.Uint16(p[24:])) != len(p)-20 ||
-		fold(sum(p[:20])) != 0xffff || netip.AddrFrom4([4]byte(p[16:20])) != addr {
+	header := ipHeader + udpHeader
+	switch {
+	case p[9] == protocolUDP:
+		if int(binary.BigEndian.Uint16(p[24:])) != len(p)-ipHeader {
+			return 0, Wrong
+		}
+	case p[9] == protocolTCP && len(p) >= ipHeader+tcpHeader:
+		header = ipHeader + tcpHeader
+		if p[32] != tcpHeader/4<<4 {
+			return 0, Wrong
+		}
+	default:
+		return 0, Foreign
+	}
+	if int(binary.BigEndian.Uint16(p[2:])) != len(p) || fold(sum(p[:ipHeader])) != 0xffff || netip.AddrFrom4([4]byte(p[16:20])) != addr {
 		return 0, Wrong
 	}
-	if binary.BigEndian.Uint16(p[26:]) != 0 && fold(udpSum(p)) != 0xffff {
+	unchecked := p[9] == protocolUDP && binary.BigEndian.Uint16(p[26:]) == 0
+	if !unchecked && fold(innerSum(p)) != 0xffff {
 		return 0, Wrong
 	}
-	_, to, number, ok := ParseMark(p[28:])
+	_, to, number, ok := ParseMark(p[header:])
 	if !ok || to != session {
 		return 0, Wrong
 	}
@@ -133,5 +183,8 @@ func fold(s uint64) uint16 {
 	return uint16(s)
 }
 
-// udpSum adds up the UDP packet in the IPv4 packet p, with its pseudo header.
-func udpSum(p []byte) uint64 { return sum(p[12:20]) + 17 + uint64(len(p)-20) + sum(p[20:]) }
+// innerSum adds up what is in the IPv4 packet p, with the pseudo header of UDP and
+// TCP.
+func innerSum(p []byte) uint64 {
+	return sum(p[12:20]) + uint64(p[9]) + uint64(len(p)-ipHeader) + sum(p[ipHeader:])
+}

@@ -14,8 +14,9 @@ var (
 
 func TestPacket(t *testing.T) {
 	for _, size := range []int{0, MinSize, MinSize + 1, 100, 999, 1400, 1500} {
-		for _, number := range []uint64{0, 1, 250, 251, 65535, 1<<40 + 7} {
-			p := AppendPacket([]byte("before"), fromAddr, toAddr, 3, 4, number, size)[len("before"):]
+		for k, number := range []uint64{0, 1, 250, 251, 65535, 1<<40 + 7, 0, 251} {
+			tcp := k >= 6
+			p := AppendPacket([]byte("before"), &Packet{From: fromAddr, To: toAddr, FromSession: 3, ToSession: 4, Number: number, Size: size, TCP: tcp, Seq: 1 << 31})[len("before"):]
 			if want := max(size, MinSize); len(p) != want {
 				t.Fatalf("size %d: %d octets, want %d", size, len(p), want)
 			}
@@ -46,8 +47,8 @@ func TestChecksum(t *testing.T) {
 
 // TestDamage has a packet spoilt octet by octet: none of it goes unseen.
 func TestDamage(t *testing.T) {
-	for _, size := range []int{MinSize, 77, 300} {
-		p := AppendPacket(nil, fromAddr, toAddr, 3, 4, 12345, size)
+	for k, size := range []int{MinSize, 77, 300, 78} {
+		p := AppendPacket(nil, &Packet{From: fromAddr, To: toAddr, FromSession: 3, ToSession: 4, Number: 12345, Size: size, TCP: k > 1, Seq: 77})
 		for i := range p {
 			for _, flip := range []byte{0x01, 0x80, 0xff} {
 				bad := bytes.Clone(p)
@@ -67,7 +68,14 @@ func TestDamage(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	p := AppendPacket(nil, fromAddr, toAddr, 3, 4, 1, 200)
+	packet := Packet{From: fromAddr, To: toAddr, FromSession: 3, ToSession: 4, Number: 1, Size: 200}
+	p := AppendPacket(nil, &packet)
+	elsewhere := packet
+	elsewhere.To = netip.MustParseAddrPort("10.2.0.2:53")
+	segment := packet
+	segment.TCP = true
+	unchecked := bytes.Clone(p)
+	unchecked[26], unchecked[27] = 0, 0
 	icmp := bytes.Clone(p)
 	icmp[9] = 1
 	for _, c := range []struct {
@@ -80,7 +88,11 @@ func TestCheck(t *testing.T) {
 		{"its own", p, "10.2.0.2", 4, Right},
 		{"another session's", p, "10.2.0.2", 5, Wrong},
 		{"for another address", p, "10.2.0.3", 4, Wrong},
-		{"to another port", AppendPacket(nil, fromAddr, netip.MustParseAddrPort("10.2.0.2:53"), 3, 4, 1, 200), "10.2.0.2", 4, Foreign},
+		{"to another port", AppendPacket(nil, &elsewhere), "10.2.0.2", 4, Foreign},
+		{"TCP", AppendPacket(nil, &segment), "10.2.0.2", 4, Right},
+		{"TCP, another session's", AppendPacket(nil, &segment), "10.2.0.2", 5, Wrong},
+		{"TCP, cut in its header", AppendPacket(nil, &segment)[:39], "10.2.0.2", 4, Foreign},
+		{"UDP without a checksum", unchecked, "10.2.0.2", 4, Right},
 		{"ICMP", icmp, "10.2.0.2", 4, Foreign},
 		{"nothing", nil, "10.2.0.2", 4, Foreign},
 		{"IPv6", append([]byte{0x60}, p[1:]...), "10.2.0.2", 4, Foreign},
@@ -108,19 +120,23 @@ func TestMarksDiffer(t *testing.T) {
 }
 
 func FuzzCheck(f *testing.F) {
-	f.Add(AppendPacket(nil, fromAddr, toAddr, 3, 4, 1, 200), uint32(4))
-	f.Add(AppendPacket(nil, fromAddr, toAddr, Nobody, 9, 1<<50, MinSize), uint32(9))
+	f.Add(AppendPacket(nil, &Packet{From: fromAddr, To: toAddr, FromSession: 3, ToSession: 4, Number: 1, Size: 200}), uint32(4))
+	f.Add(AppendPacket(nil, &Packet{From: fromAddr, To: toAddr, FromSession: Nobody, ToSession: 9, Number: 1 << 50, TCP: true}), uint32(9))
 	f.Add([]byte{0x45}, uint32(0))
 	f.Fuzz(func(t *testing.T, p []byte, session uint32) {
 		number, verdict := Check(p, toAddr.Addr(), session)
 		if verdict != Right {
 			return
 		}
-		from, to, n, ok := ParseMark(p[28:])
+		inside := p[ipHeader+udpHeader:]
+		if p[9] == protocolTCP {
+			inside = p[ipHeader+tcpHeader:]
+		}
+		from, to, n, ok := ParseMark(inside)
 		if !ok || to != session || n != number {
 			t.Fatalf("right, but its mark says %v %d %d", ok, to, n)
 		}
-		if again := AppendMark(nil, from, to, n, len(p)-28); !bytes.Equal(again, p[28:]) {
+		if again := AppendMark(nil, from, to, n, len(inside)); !bytes.Equal(again, inside) {
 			t.Fatalf("right, but not what AppendMark makes: %x", p)
 		}
 	})
@@ -132,7 +148,7 @@ func BenchmarkPacket(b *testing.B) {
 			buf := make([]byte, 0, 1500)
 			b.ReportAllocs()
 			for n := range b.N {
-				buf = AppendPacket(buf[:0], fromAddr, toAddr, 3, 4, uint64(n), size)
+				buf = AppendPacket(buf[:0], &Packet{From: fromAddr, To: toAddr, FromSession: 3, ToSession: 4, Number: uint64(n), Size: size})
 				if _, v := Check(buf, toAddr.Addr(), 4); v != Right {
 					b.Fatal(v)
 				}

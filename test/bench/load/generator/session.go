@@ -69,6 +69,7 @@ type session struct {
 	local     netip.Addr // ours
 	remote    netip.Addr // the server's end
 	number    uint64     // of the next packet
+	seq       uint32     // of TCP's next octet
 	got       Count
 	frame     []byte // scratch of a control frame
 }

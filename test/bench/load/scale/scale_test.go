@@ -126,6 +126,7 @@ func TestSessions(t *testing.T) {
 	r.Outside.Answer(true)
 	send(generator.Load{Packets: 40 * n, Train: 4, Size: 1000, Rate: 5000, To: outside})
 	send(generator.Load{Packets: 40 * n, Train: 4, Size: 200, Rate: 5000, Across: 7})
+	send(generator.Load{Packets: 40 * n, Train: 20, Size: 1000, Rate: 5000, Across: 1, TCP: true})
 	r.Outside.Answer(false)
 
 	for _, traffic := range []Traffic{{}, {Spread: true}, {Down: true}, {Down: true, Spread: true}} {
