@@ -178,6 +178,8 @@ func (w *SendWindow) Advance(now time.Time) {
 	}
 	w.full, w.timing, w.good = false, false, 0
 	w.from = w.next
+	w.overrun()
+	w.size = min(w.size, w.fits())
 	if w.misses++; w.misses > missesAllowed {
 		w.misses = 0
 		w.truceLen = min(max(2*w.truceLen, firstTruce), maxTruce)

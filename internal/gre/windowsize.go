@@ -12,20 +12,21 @@ const (
 	// minPeriod is the least time over which a rate is measured: what reads in gulps has another rate for a moment.
 	minPeriod = 50 * time.Millisecond
 
-	// Without a queue the way is given for longer than it was found to be, and twice as long until a first queue shows.
-	growth      = 1.25
-	firstGrowth = 2
+	// While no queue shows the way is taken for longer than it was found to be, by so many times.
+	growth      = 0.25
+	firstGrowth = 1. // until a first queue shows
 	// So much of what is in flight may wait at the peer as well as half of the slack: acknowledgments do not come at once.
 	queueShare = 1. / 8
 
-	// A trial of half as much slack again begins firstWait periods with a full window after the one before, later each
-	// time it fails. It lasts for trialPeriods, or until so much more gets through. What was gained so is tried
-	// without again: it may have been chance.
+	// A trial of another slack begins firstWait periods in which the window was the limit after the one before, later each
+	// time it fails. It takes trialPeriods, and as many with the slack as it was before and after. What was gained so
+	// is tried without again from time to time.
 	firstWait    = 8
 	maxWait      = 1024
+	overrunWait  = 256 // after one that may have overrun the peer
 	trialPeriods = 4
-	enoughMore   = 1.2
-	enoughLess   = 0.95
+	enoughMore   = 1.3  // half as much slack again has to carry that much more
+	enoughLess   = 0.95 // a third less may carry that much less
 )
 
 // An estimate is what a SendWindow has found out about the peer and the way there.
@@ -43,21 +44,23 @@ type estimate struct {
 	looked  int // and how many were in flight then
 
 	// Trials of other slacks.
-	trial trial
-	tried int     // periods of it, or since the last
-	wait  int     // periods between two
-	less  bool    // the next is of less
-	was   int     // the slack before it
-	rate  float64 // and the most that got through in a period
-	best  float64 // the same since then
+	stage  stage
+	tried  int     // periods in this stage
+	wait   int     // how many there are between two trials
+	less   bool    // the trial is of less
+	was    int     // the slack before it
+	sum    float64 // of the last rates of this stage
+	before float64 // the mean rate before
+	during float64
 }
 
-type trial uint8
+// A stage of a trial.
+type stage uint8
 
 const (
-	noTrial trial = iota
-	trialOfMore
-	trialOfLess
+	resting stage = iota
+	trying
+	comparing // with the slack that was
 )
 
 func (e *estimate) start(slack int) {
@@ -104,52 +107,82 @@ func (w *SendWindow) resize(rate float64) {
 		}
 	}
 	w.bw = max(w.bw, rate)
-	way := w.bw * w.base.Seconds()
-	switch {
+	w.size = w.fits()
+	switch way := w.size - w.slack; {
 	case saturated:
 		w.known = true
 	case w.known:
-		way *= growth
+		w.size += int(growth * float64(way))
 	default:
-		way *= firstGrowth
+		w.size += int(firstGrowth * float64(way))
 	}
-	w.size = int(min(way, maxSize/2)) + w.slack
 }
 
-// try goes on with a trial, or begins one, after a period in which the window was the limit.
+// fits is how many packets can be in flight: on the way, and waiting at the peer.
+func (w *SendWindow) fits() int {
+	return int(min(w.bw*w.base.Seconds(), maxSize/4)) + w.slack
+}
+
+// try goes on with a trial, or begins one, after a period in which the window was the limit. With chance alone more slack
+// would grow: the rates of single periods differ by half where the peer has other things to do.
 func (e *estimate) try(rate float64) {
-	e.tried++
-	e.best = max(e.best, rate)
-	var keep bool
-	switch e.trial {
-	case noTrial:
-		if e.tried < e.wait {
-			return
-		}
-		e.was, e.rate = e.slack, e.best
-		if e.less {
-			e.trial, e.slack = trialOfLess, max(e.slack*2/3, e.least)
-		} else {
-			e.trial, e.slack = trialOfMore, min(e.slack+e.slack/2, maxSlack)
-		}
-		e.tried, e.best = 0, 0
+	length := trialPeriods
+	if e.stage == resting {
+		length = e.wait
+	}
+	if e.tried++; e.tried > length-trialPeriods {
+		e.sum += rate
+	}
+	if e.tried < length {
 		return
-	case trialOfMore:
-		keep = e.best >= enoughMore*e.rate
-		if !keep && e.tried < trialPeriods {
-			return
-		}
-	case trialOfLess:
-		if e.tried < trialPeriods {
-			return
-		}
-		keep = e.best >= enoughLess*e.rate
 	}
-	if keep {
-		e.wait = firstWait
-	} else {
-		e.slack, e.wait = e.was, min(2*e.wait, maxWait)
+	mean := e.sum / trialPeriods
+	e.tried, e.sum = 0, 0
+	switch e.stage {
+	case resting:
+		e.stage, e.before, e.was = trying, mean, e.slack
+		if e.less {
+			e.slack = max(e.slack*2/3, e.least)
+		} else {
+			e.slack = min(e.slack+e.slack/2, maxSlack)
+		}
+	case trying:
+		e.during = mean
+		if e.worth(e.before) {
+			e.stage, e.slack, e.was = comparing, e.was, e.slack
+		} else {
+			e.reject()
+		}
+	case comparing:
+		if e.slack, e.was = e.was, e.slack; e.worth(mean) {
+			e.stage, e.wait, e.less = resting, firstWait, false
+		} else {
+			e.reject()
+		}
 	}
-	e.less = e.trial == trialOfMore && !keep && e.slack > e.least
-	e.trial, e.tried, e.best = noTrial, 0, 0
+}
+
+// worth reports whether the trial has carried enough, where as much as that is carried without.
+func (e *estimate) worth(without float64) bool {
+	if e.less {
+		return e.during >= enoughLess*without
+	}
+	return e.during >= enoughMore*without
+}
+
+// reject ends a trial: the slack is again what it was. What was gained before comes under trial, too.
+func (e *estimate) reject() {
+	e.stage, e.slack, e.wait = resting, e.was, min(2*e.wait, maxWait)
+	e.less = !e.less && e.slack > e.least
+}
+
+// overrun takes note that the peer fell silent, as pptp-linux and pptpd do when they miss a packet. More slack than at the
+// beginning may be why.
+func (e *estimate) overrun() {
+	if e.slack > e.least || e.stage != resting {
+		e.was, e.less = e.least, true
+		e.tried, e.sum = 0, 0
+		e.reject()
+		e.wait = max(e.wait, overrunWait)
+	}
 }

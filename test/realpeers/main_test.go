@@ -36,6 +36,7 @@ func TestRealPeers(t *testing.T) {
 		{"client", testClient},
 		{"server", testServer},
 		{"refused", testRefusals},
+		{"bursts", testBursts},
 		{"weather", testWeather},
 		{"crash", testCrashes},
 		{"roundtrips", testRoundTrips},
