@@ -23,7 +23,7 @@ func (s *session) openTUN(n tunnel.Network) (tunnel.TUN, error) {
 		n.MTU = min(n.MTU, p.cfg.MTU)
 	}
 	t, err := s.srv.plat.OpenTUN(osnet.TUNConfig{Name: "ppp%d", Local: n.Local, Peer: n.Peer, MTU: n.MTU,
-		PeerRoute: true, LocalID6: n.Local6, PeerID6: n.Peer6, Lean: true, NoIPv6Record: true})
+		PeerRoute: true, LocalID6: n.Local6, PeerID6: n.Peer6, Lean: true, NoIPv6Record: s.srv.isLarge()})
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,17 @@ func (srv *Server) removeSession(s *session) {
 	}
 }
 
+// largeServer is how many sessions there are before memory counts for more than
+// that each interface makes two lines in the kernel's log (osnet.TUNConfig).
+const largeServer = 100
+
+// isLarge reports whether there are many sessions.
+func (srv *Server) isLarge() bool {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	return len(srv.sessions) >= largeServer
+}
+
 func (srv *Server) allSessions() []*session {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()

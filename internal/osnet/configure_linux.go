@@ -144,6 +144,10 @@ func (t *TUN) upWithoutIPv6(r *rtnetlink, cfg TUNConfig) (up bool, err error) {
 		if e = r.do(nil); e == nil {
 			e = t.setLink(r, 0, t.name, 0)
 		}
+		if e == nil {
+			// When the MTU rises again the record is made, and can be told what to do.
+			e = t.setLink(r, minMTU6-1, "", 0)
+		}
 	}
 	if e == unix.EEXIST && cfg.Name != t.name {
 		// The name has been given away meanwhile: another of the same pattern.

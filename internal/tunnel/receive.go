@@ -175,7 +175,7 @@ func (s *Session) Receive(packets [][]byte) {
 		s.popQueue(x, now)
 	}
 	if hasAck {
-		s.send.flow.acked(now, ack)
+		s.send.heard(now, ack)
 	}
 	s.flush(x)
 	held := r.queue != nil && !r.queue.Deadline().IsZero()

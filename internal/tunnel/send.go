@@ -21,6 +21,8 @@ func (s *Session) sendFrame(frame []byte) {
 	p := l.slot(0)[:gre.MaxHeaderLen+len(frame)]
 	copy(p[gre.MaxHeaderLen:], frame)
 	l.batch = append(l.batch, s.number(p, gre.MaxHeaderLen, true))
-	s.send.flow.sent(s.send.seq.Last())
+	if f := s.send.flow.Load(); f != nil {
+		f.sent(s.send.seq.Last())
+	}
 	s.hand(l)
 }

@@ -157,7 +157,7 @@ func New(cfg Config) *Session {
 	s.send.pump.do, s.send.pump.start = s.transmit, cfg.Workers.start
 	s.send.stay.do, s.send.stay.start = s.linger, onOwnGoroutine
 	s.send.ready = s.send.pump.wake
-	s.send.flow.window.Slack = min(cfg.PeerWindow, peerWindowMax)
+	s.send.slack = min(cfg.PeerWindow, peerWindowMax)
 	s.recv.desk.do, s.recv.desk.start = s.receiveHanded, cfg.Workers.start
 	s.acks.policy = gre.Acks{Delay: ackDelay, Every: ackEvery}
 	s.send.seq = gre.NewSender(cfg.PeerCallID, 0)
@@ -452,10 +452,9 @@ func (s *Session) closeTUN() {
 	}
 	s.recv.close()
 	s.tun.Close()
-	s.send.flow.close()
+	s.send.close()
 	s.send.pump.stop()
 	s.send.stay.stop()
-	s.send.flow.rest = rest{}
 	s.acks.end()
 	s.tun = nil
 }

@@ -236,9 +236,11 @@ func TestCarryBadly(t *testing.T) {
 		// stateful
 		stateless, stateful float64
 	}{
-		"a quarter lost":   {func() osnettest.Filter { return osnettest.LoseRandom(0.25, 1) }, 0.70, 0.01},
-		"some doubled":     {func() osnettest.Filter { return osnettest.DuplicateEvery(3) }, 1, 1},
-		"some overtaken":   {func() osnettest.Filter { return osnettest.DelayEvery(5, 3) }, 0.99, 0.99},
+		"a quarter lost": {func() osnettest.Filter { return osnettest.LoseRandom(0.25, 1) }, 0.70, 0.01},
+		"some doubled":   {func() osnettest.Filter { return osnettest.DuplicateEvery(3) }, 1, 1},
+		// Three packets later may be long, while the sender waits for acknowledgements:
+		// longer than a stateful receiver does.
+		"some overtaken":   {func() osnettest.Filter { return osnettest.DelayEvery(5, 3) }, 0.99, 0.9},
 		"every ninth lost": {func() osnettest.Filter { return osnettest.LoseEvery(9) }, 0.88, 0.01},
 		"one burst lost":   {func() osnettest.Filter { return osnettest.LoseBurst(20, 200) }, 0.78, 0.7},
 		"replayed later":   {func() osnettest.Filter { return osnettest.ReplayEvery(4, 9) }, 1, 1},

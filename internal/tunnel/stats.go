@@ -53,7 +53,7 @@ func (s *Session) Stats() Stats {
 		Lost: in.Lost, Late: in.Late, Duplicates: in.Duplicate, Old: in.Old,
 		Discarded: c.lostStateful.Load(), Undecryptable: c.undecryptable.Load(), Nonsense: c.nonsense.Load(),
 		RefusedClear: c.refusedClear.Load(), Closed: c.closed.Load(),
-		Waited:     s.send.flow.waited(),
+		Waited:     s.send.waited(),
 		SendErrors: c.sendErrors.Load(), TUNErrors: c.tunErrors.Load(),
 		EchoRTT: time.Duration(c.echoRTT.Load()),
 	}

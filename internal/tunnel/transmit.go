@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"goppptp/internal/gre"
@@ -34,7 +35,12 @@ type transmitter struct {
 	ready    func()    // wakes it
 	failures int       // owned by pump: reads in a row that failed
 	woken    time.Time // owned by pump: when it was, last
-	flow     flow      // what the peer can take
+	slack    int       // what the peer says that it holds, packets
+
+	// What the peer can take; nil until the first packet of the TUN: it is large,
+	// and a session without traffic needs none.
+	flow  atomic.Pointer[flow]
+	acked atomic.Uint64 // 1<<32 | the last acknowledgement before there was one; 0: none
 
 	tun TUN // set before pump is first woken, as mtu
 	mtu int
@@ -42,6 +48,7 @@ type transmitter struct {
 	mu sync.Mutex // guards the rest, and the order of packets on the wire
 
 	seq       *gre.Sender
+	closed    bool // the session is over
 	mode      mode
 	sealer    *mppe.Sealer
 	encrypted bool // MPPE has been in force in this session
@@ -61,6 +68,48 @@ func (t *transmitter) encryptedOnce() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.encrypted
+}
+
+// flowLocked makes the flow if there is none; it knows of what went before.
+func (t *transmitter) flowLocked() *flow {
+	f := t.flow.Load()
+	if f == nil {
+		f = &flow{closed: t.closed}
+		f.window.Slack = t.slack
+		if ack := t.acked.Load(); ack != 0 {
+			f.sent(t.seq.Last())
+			f.acked(time.Now(), uint32(ack))
+		}
+		t.flow.Store(f)
+	}
+	return f
+}
+
+// heard takes an acknowledgement.
+func (t *transmitter) heard(now time.Time, ack uint32) {
+	if f := t.flow.Load(); f != nil {
+		f.acked(now, ack)
+	} else {
+		t.acked.Store(1<<32 | uint64(ack))
+	}
+}
+
+// close has nobody wait for the peer any more.
+func (t *transmitter) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	if f := t.flow.Load(); f != nil {
+		f.close()
+	}
+}
+
+// waited is how often the peer could take no more.
+func (t *transmitter) waited() uint64 {
+	if f := t.flow.Load(); f != nil {
+		return f.waited()
+	}
+	return 0
 }
 
 func (s *Session) setLink(l ppp.LinkUp) {
@@ -129,7 +178,7 @@ func (s *Session) linger() {
 	for {
 		err := s.sendAll()
 		if err == errFull {
-			if s.send.flow.await() {
+			if s.send.flow.Load().await() {
 				continue
 			}
 			return
@@ -178,15 +227,19 @@ func (s *Session) sendAll() error {
 	t := &s.send
 	x := getScratch()
 	defer putScratch(x)
-	t.flow.rest.giveBack(x)
+	if f := t.flow.Load(); f != nil {
+		f.rest.giveBack(x)
+	}
 	for {
-		most := min(t.flow.room(), batchSize)
-		if most == 0 {
-			if t.flow.full() {
-				t.flow.rest.keep(x)
-				return errFull
+		most := gre.DefaultSlack // of the very first
+		if f := t.flow.Load(); f != nil {
+			if most = min(f.room(), batchSize); most == 0 {
+				if f.full() {
+					f.rest.keep(x)
+					return errFull
+				}
+				continue
 			}
-			continue
 		}
 		l := getLoad(headroom + t.mtu)
 		err := s.gather(l, x, t.tun, most)
@@ -271,7 +324,7 @@ func (s *Session) sendPackets(l *load, x *scratch) {
 	s.stats.txPackets.Add(uint64(len(l.batch)))
 	s.stats.txBytes.Add(octets)
 	t.share.add(octets)
-	t.flow.sent(t.seq.Last())
+	t.flowLocked().sent(t.seq.Last())
 	s.hand(l)
 }
 
