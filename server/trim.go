@@ -10,7 +10,7 @@ import (
 // lets as much of it lie as there is in use, for minutes; a server with thousands
 // of sessions gives it back when their number has not changed for a while.
 const (
-	trimAfter = 3 * time.Second
+	trimAfter = time.Second
 	// trimLeast is how many sessions must have come or gone for it to be worth the
 	// time of a collection.
 	trimLeast = 50
