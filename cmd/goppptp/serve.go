@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -60,6 +61,9 @@ users, addresses and policy change for new sessions, and those there are stay.`,
 	return cmd
 }
 
+// serverGCPercent is GOGC of a server.
+const serverGCPercent = 30
+
 func (a *app) serverSocket() string { return filepath.Join(a.runDir, "server.sock") }
 
 func (a *app) serve(ctx context.Context, cfg *server.Config, path string) error {
@@ -67,6 +71,9 @@ func (a *app) serve(ctx context.Context, cfg *server.Config, path string) error 
 		return needRoot(err)
 	}
 	defer tunnel.AdaptProcessors()()
+	// What a server keeps is small beside what set-ups throw away, and lies between
+	// it: the sooner that is used again the denser the rest lies.
+	debug.SetGCPercent(serverGCPercent)
 	signal.Ignore(syscall.SIGPIPE) // see untilHangup
 	a.verbose = max(a.verbose, 1)  // a server's log is what it says
 	log := a.log()

@@ -69,10 +69,16 @@ type TUN struct {
 	hot *hot         // mu guards; nil unless Linger is in use
 }
 
+// opening bounds how many interfaces are made at a time. The kernel makes one
+// after the other anyway, and each that waits for it would keep a thread.
+var opening = make(chan struct{}, 4)
+
 // OpenTUN makes the interface, gives it its addresses and MTU and sets it up.
 // Errors: *PrivilegeError, ErrNoTUN, or what the kernel said of the name or of
 // an address.
 func OpenTUN(cfg TUNConfig) (*TUN, error) {
+	opening <- struct{}{}
+	defer func() { <-opening }()
 	if cfg.Name == "" {
 		cfg.Name = "ppp%d"
 	}
