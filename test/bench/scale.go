@@ -51,8 +51,9 @@ const (
 	scalePackets = 10000
 	scalePace    = 10000 // packets a second
 	scaleSize    = 1000
-	scaleTrain   = 16 // what a window of TCP brings at a time
-	scaleRepeats = 2  // of each traffic in a round
+	scaleTrain   = 16  // what a window of TCP brings at a time
+	scaleRepeats = 2   // of each traffic in a round
+	scaleFew     = 100 // sessions: memory divided by fewer says nothing
 	// Longer than a server waits before it gives memory back.
 	scaleQuiet = 4 * time.Second
 )
@@ -227,6 +228,9 @@ func (b *bench) bringUp(ctx context.Context, s *scaled) error {
 		{scaleRate, up.Rate}, {scaleP50, up.P50.Seconds() * 1e3}, {scaleP99, up.P99.Seconds() * 1e3}, {scaleCPU, up.CPU.Seconds() * 1e3}, {scaleRest, 100 * rest},
 		{scaleUser, memory.User / 1024}, {scaleKernel, memory.Kernel / 1024}, {scaleAll, memory.All / 1024}, {scaleFall, memory.Available / 1024},
 	} {
+		if v.Group == scaleUser.Group && s.sessions < scaleFew {
+			continue
+		}
 		b.set.Add("scale", s.name, v.Measure, v.value)
 	}
 	return nil

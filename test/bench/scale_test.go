@@ -22,7 +22,7 @@ func TestScale(t *testing.T) {
 	if err := run(t.Context(), opts, &out); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
-	for _, m := range append([]string{scaleRate.Name, scaleUser.Name, scaleRest.Name}, scaleTraffic[3].Name) {
+	for _, m := range append([]string{scaleRate.Name, scaleP99.Name, scaleRest.Name}, scaleTraffic[3].Name) {
 		if !strings.Contains(out.String(), m) {
 			t.Errorf("it says nothing of %q:\n%s", m, out.String())
 		}
