@@ -121,7 +121,12 @@ func newPump(from, to *TUN) *pump {
 		p.slots[i] = make([]byte, 1500)
 	}
 	p.joiner.TCP, p.joiner.UDP = to.Offload()
-	p.ready = func() { p.wake <- struct{}{} }
+	p.ready = func() {
+		select {
+		case p.wake <- struct{}{}:
+		default: // it has been told
+		}
+	}
 	return p
 }
 
@@ -241,8 +246,9 @@ func transfer(t *testing.T, network string, offA, offB bool, lose int) {
 	sender.Wait()
 	tunA.Close()
 	tunB.Close()
-	close(there.wake) // Close does not call what is armed
-	close(back.wake)
+	for _, p := range []*pump{there, back} {
+		p.ready() // Close does not call what is armed
+	}
 	pumps.Wait()
 	for _, p := range []*pump{there, back} {
 		if p.err != nil && !errors.Is(p.err, ErrClosed) {

@@ -15,6 +15,9 @@ func TestGuest(t *testing.T) {
 		t.Skip("boots a guest: left out by -short")
 	}
 	needRoot(t)
+	if raceEnabled {
+		t.Skip("this program runs in the guest, too, where the race detector does not")
+	}
 	if missing := guestMissing(); len(missing) > 0 {
 		t.Skipf("not installed: %v", missing)
 	}
